@@ -1,0 +1,247 @@
+//! What can go wrong with a manifest, a dataset folder or a single sample.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::{MAX_PIXELS, MAX_SIDE};
+
+/// A manifest or a dataset folder that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// A file or folder could not be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Io {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The manifest is not TOML, or has unknown or missing keys.
+    #[error(
+        "{}: not a valid manifest: {reason}; hint: data-manifests/README.md lists every key",
+        path.display()
+    )]
+    ManifestSyntax {
+        /// The manifest.
+        path: PathBuf,
+        /// The parser's message with line and column.
+        reason: String,
+    },
+    /// A key of the manifest holds something that makes no sense.
+    #[error("{}: `{key}`: {reason}", path.display())]
+    ManifestValue {
+        /// The manifest.
+        path: PathBuf,
+        /// The key, dotted.
+        key: String,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// The dataset's folder does not exist.
+    #[error(
+        "{}: no such folder, expected the folder that holds {expected}; hint: {hint}",
+        root.display()
+    )]
+    RootMissing {
+        /// The folder named by the user.
+        root: PathBuf,
+        /// The patterns expected below it.
+        expected: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The manifest has no split of that name.
+    #[error("{}: no split `{split}`, expected one of: {}", path.display(), known.join(", "))]
+    UnknownSplit {
+        /// The manifest.
+        path: PathBuf,
+        /// The split named by the user.
+        split: String,
+        /// The splits there are.
+        known: Vec<String>,
+    },
+    /// A split's list file is missing or empty.
+    #[error(
+        "{}: {found}, expected the ids of split `{split}`, one a line; hint: the list is named in \
+         {} and lies beside it",
+        path.display(),
+        manifest.display()
+    )]
+    SplitList {
+        /// The list file.
+        path: PathBuf,
+        /// The manifest that names it.
+        manifest: PathBuf,
+        /// The split.
+        split: String,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// No image lies where the manifest says.
+    #[error(
+        "{}: no image of split `{}` found, expected {}; {}; hint: {}",
+        .0.root.display(), .0.split, .0.expected.join(" or "), .0.found, .0.hint
+    )]
+    NoImages(Box<WrongLayout>),
+    /// There are images, but not one has a label.
+    #[error(
+        "{}: {images} images of split `{}` found, but no label for any, expected {}; {}; hint: {}",
+        layout.root.display(), layout.split, layout.expected.join(" or "), layout.found,
+        layout.hint
+    )]
+    NoLabels {
+        /// How many images there are.
+        images: usize,
+        /// Where labels were looked for.
+        layout: Box<WrongLayout>,
+    },
+    /// Two different images would get the same id.
+    #[error(
+        "{}: {first} and {second} would both have the id `{id}`; hint: let `layout.id` hold \
+         every placeholder that tells them apart",
+        root.display()
+    )]
+    DuplicateId {
+        /// The dataset's folder.
+        root: PathBuf,
+        /// The id.
+        id: String,
+        /// One file's path below the root.
+        first: String,
+        /// The other's.
+        second: String,
+    },
+}
+
+/// A dataset folder in which a split's files are not where the manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongLayout {
+    /// The dataset's folder.
+    pub root: PathBuf,
+    /// The split.
+    pub split: String,
+    /// The patterns tried, `*` for placeholders.
+    pub expected: Vec<String>,
+    /// What is there instead.
+    pub found: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// One sample that cannot be used, with the file to blame.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// The file could not be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is neither PNG nor JPEG, or a label is not PNG.
+    #[error("{}: found {found}, expected {expected}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What its first bytes say.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The file is damaged.
+    #[error("{}: cannot be decoded: {reason}", path.display())]
+    Undecodable {
+        /// The file.
+        path: PathBuf,
+        /// The decoder's words.
+        reason: String,
+    },
+    /// The picture is larger than any street scene.
+    #[error(
+        "{}: size {width}x{height}, expected at most {MAX_SIDE} a side and {MAX_PIXELS} pixels",
+        path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Width in pixels.
+        width: u64,
+        /// Height in pixels.
+        height: u64,
+    },
+    /// The PNG's colour type or bit depth is not the one that the manifest's encoding has.
+    #[error("{}: found {found}, expected {expected}", path.display())]
+    PixelFormat {
+        /// The file.
+        path: PathBuf,
+        /// Bit depth and colour type found.
+        found: String,
+        /// Those expected.
+        expected: &'static str,
+    },
+    /// Image and label differ in size.
+    #[error(
+        "{}: image is {}x{}, but its label {} is {}x{}, expected equal sizes",
+        image.display(), image_size.0, image_size.1,
+        label.display(), label_size.0, label_size.1
+    )]
+    SizeMismatch {
+        /// The image.
+        image: PathBuf,
+        /// Its width and height.
+        image_size: (u32, u32),
+        /// The label.
+        label: PathBuf,
+        /// Its width and height.
+        label_size: (u32, u32),
+    },
+    /// A label value that the manifest does not list.
+    #[error(
+        "{}: unknown label {value} at pixel x={x}, y={y}, expected one of {expected}; hint: add \
+         it to `labels.ids` of the manifest, or check that this is the right kind of label file",
+        path.display()
+    )]
+    UnknownLabel {
+        /// The label file.
+        path: PathBuf,
+        /// The id, or the colour as `(r, g, b)`.
+        value: String,
+        /// Column of the first such pixel.
+        x: u32,
+        /// Its row.
+        y: u32,
+        /// The ids that the manifest lists.
+        expected: String,
+    },
+}
+
+/// The kinds of [`SampleError`], for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SampleErrorKind {
+    /// Cannot be read, not a picture, or damaged.
+    Undecodable,
+    /// Beyond the size limits.
+    TooLarge,
+    /// Wrong colour type or bit depth.
+    PixelFormat,
+    /// Image and label differ in size.
+    SizeMismatch,
+    /// A label value that the manifest does not list.
+    UnknownLabel,
+}
+
+impl SampleError {
+    /// The kind of this error.
+    pub fn kind(&self) -> SampleErrorKind {
+        match self {
+            Self::Io { .. } | Self::Format { .. } | Self::Undecodable { .. } => {
+                SampleErrorKind::Undecodable
+            }
+            Self::TooLarge { .. } => SampleErrorKind::TooLarge,
+            Self::PixelFormat { .. } => SampleErrorKind::PixelFormat,
+            Self::SizeMismatch { .. } => SampleErrorKind::SizeMismatch,
+            Self::UnknownLabel { .. } => SampleErrorKind::UnknownLabel,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The shipped id tables and lists against the published ones.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use datasets::{CITYSCAPES_CLASSES, IGNORE_ID, Manifest};
+use serde_json::Value;
+
+use crate::toy_folder::official;
+
+/// Tables read off the reference code; see `tests/goldens`.
+fn published() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens/label_maps.json");
+    let text = std::fs::read_to_string(path).expect("the golden table is there");
+    serde_json::from_str(&text).expect("the golden table is JSON")
+}
+
+/// The manifest's train ids by id, with the names.
+fn shipped(manifest: &Manifest) -> BTreeMap<i64, (String, i64)> {
+    let train_id = |class: &str| match class {
+        "ignore" => i64::from(IGNORE_ID),
+        _ => manifest.classes.iter().position(|name| name == class).expect("a class") as i64,
+    };
+    let entries = manifest.ids.iter();
+    entries.map(|e| (e.id.expect("an id").into(), (e.name.clone(), train_id(&e.train)))).collect()
+}
+
+fn number(value: &Value) -> i64 {
+    value.as_i64().expect("a number")
+}
+
+#[test]
+fn class_names_are_the_published_ones_in_order() {
+    let names: Vec<Value> = CITYSCAPES_CLASSES.iter().map(|&name| name.into()).collect();
+    assert_eq!(published()["train_classes"], Value::Array(names));
+    for name in ["cityscapes", "gtav", "synthia", "idd", "camvid"] {
+        assert_eq!(official(name).classes, CITYSCAPES_CLASSES, "{name}");
+    }
+}
+
+#[test]
+fn cityscapes_and_synthia_ids_become_the_published_train_ids() {
+    let published = published();
+    for name in ["cityscapes", "synthia"] {
+        let table = published[name]["id_to_trainid"].as_object().expect("a table");
+        // Id -1 cannot be stored in a PNG.
+        let expected: BTreeMap<i64, i64> = table
+            .iter()
+            .map(|(id, train)| (id.parse::<i64>().expect("an id"), number(train)))
+            .filter(|(id, _)| *id >= 0)
+            .collect();
+        let found: BTreeMap<i64, i64> =
+            shipped(&official(name)).into_iter().map(|(id, (_, train))| (id, train)).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn cityscapes_names_are_the_published_ones() {
+    let published = published();
+    for (id, (name, _)) in shipped(&official("cityscapes")) {
+        assert_eq!(published["cityscapes"]["names"][id.to_string()], name.as_str());
+    }
+}
+
+#[test]
+fn gtav_has_the_ids_of_cityscapes_and_an_ignored_licence_plate() {
+    let mut expected = shipped(&official("cityscapes"));
+    expected.insert(34, ("license plate".into(), 255));
+    assert_eq!(shipped(&official("gtav")), expected);
+}
+
+#[test]
+fn idd_names_become_the_official_cs_train_ids() {
+    let published = published();
+    let table = published["idd"]["label_name_to"].as_object().expect("a table");
+    let expected: BTreeMap<i64, (String, i64)> = table
+        .iter()
+        .map(|(name, ids)| (number(&ids["id"]), (name.clone(), number(&ids["csTrainId"]))))
+        .collect();
+    assert_eq!(expected.len(), 40);
+    assert_eq!(shipped(&official("idd")), expected);
+}
+
+#[test]
+fn camvids_eleven_classes_become_their_cityscapes_counterparts() {
+    let found: Vec<i64> =
+        shipped(&official("camvid")).into_values().map(|(_, train)| train).collect();
+    assert_eq!(found, [10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 12, 255]);
+}
+
+#[test]
+fn shipped_lists_have_as_many_distinct_ids_as_are_published() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data-manifests/lists");
+    let ids = |name: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(folder.join(name)).expect("a shipped list");
+        text.lines().map(String::from).collect()
+    };
+    let distinct = |names: &[&str]| {
+        let mut all: Vec<String> = names.iter().flat_map(|name| ids(name)).collect();
+        all.sort();
+        all.dedup();
+        all.len()
+    };
+    assert_eq!(distinct(&["gtav_train.txt"]), 12388);
+    assert_eq!(distinct(&["gtav_train.txt", "gtav_val.txt", "gtav_test.txt"]), 24951);
+    assert_eq!(distinct(&["synthia_train.txt"]), 6580);
+    assert_eq!(distinct(&["synthia_train.txt", "synthia_val.txt"]), 9400);
+}

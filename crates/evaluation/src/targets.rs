@@ -1,0 +1,141 @@
+//! A predictor on the shards of one target: scores and some pictures.
+
+use std::path::{Path, PathBuf};
+
+use shard_format::{Dataset, Decoder, ReadError, Window};
+
+use crate::confusion::ConfusionMatrix;
+use crate::predictor::Predictor;
+use crate::protocol::InferenceProtocol;
+use crate::report::SamplePicture;
+use crate::scores::TargetScore;
+
+/// What can go wrong while evaluating.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluationError {
+    /// A shard cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The target has other classes than the model.
+    #[error(
+        "{}: classes are [{}], the model was trained on [{}]; hint: pack the target with the same \
+         class list", path.display(), found.join(", "), expected.join(", ")
+    )]
+    Classes {
+        /// The target.
+        path: PathBuf,
+        /// Its classes.
+        found: Vec<String>,
+        /// The model's.
+        expected: Vec<String>,
+    },
+    /// The target holds no sample.
+    #[error("{}: no sample to evaluate on", path.display())]
+    Empty {
+        /// The target.
+        path: PathBuf,
+    },
+}
+
+/// One opened target.
+pub struct Target {
+    /// Name in tables: domain and split.
+    pub name: String,
+    dataset: Dataset,
+    classes: usize,
+}
+
+impl Target {
+    /// Opens the dataset folder `dir` and checks that its classes are `classes`.
+    ///
+    /// # Errors
+    /// If it is not a dataset, is empty or has other classes.
+    pub fn open(dir: &Path, classes: &[String]) -> Result<Self, EvaluationError> {
+        let dataset = Dataset::open(dir)?;
+        let info = &dataset.index().dataset;
+        if info.class_names != classes {
+            return Err(EvaluationError::Classes {
+                path: dir.to_owned(),
+                found: info.class_names.clone(),
+                expected: classes.to_vec(),
+            });
+        }
+        if dataset.len() == 0 {
+            return Err(EvaluationError::Empty { path: dir.to_owned() });
+        }
+        let name = format!("{} {}", info.domain, info.split);
+        Ok(Self { name, dataset, classes: classes.len() })
+    }
+
+    /// Number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.dataset.len()
+    }
+
+    /// Whether there is no image; never, for an opened target.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.dataset.len() == 0
+    }
+
+    /// Positions of `count` images spread evenly over the target.
+    #[must_use]
+    pub fn spread(&self, count: usize) -> Vec<usize> {
+        let count = count.min(self.len());
+        (0..count).map(|i| (2 * i + 1) * self.len() / (2 * count)).collect()
+    }
+
+    /// Scores of `predictor` over all images.
+    ///
+    /// `on_prediction` is called after each image with its position and prediction.
+    ///
+    /// # Errors
+    /// If a shard cannot be read.
+    pub fn score(
+        &self,
+        predictor: &Predictor,
+        protocol: InferenceProtocol,
+        on_prediction: &mut dyn FnMut(usize, &[u8]),
+    ) -> Result<TargetScore, EvaluationError> {
+        let ignore_id = self.dataset.index().dataset.ignore_id;
+        let mut decoder = Decoder::new();
+        let mut confusion = ConfusionMatrix::new(self.classes);
+        for index in 0..self.len() {
+            let window = self.whole(index);
+            let image = self.dataset.read_image(index, window, &mut decoder)?;
+            let labels = self.dataset.read_labels(index, window, &mut decoder)?;
+            let size = [window.height as usize, window.width as usize];
+            let prediction = predictor.predict(&image.pixels, size, (protocol, index as u64));
+            confusion.add(&labels.train_ids, &prediction, ignore_id);
+            on_prediction(index, &prediction);
+        }
+        Ok(TargetScore::new(self.name.clone(), self.len() as u64, confusion))
+    }
+
+    /// The picture of one image, without predictions.
+    ///
+    /// # Errors
+    /// If a shard cannot be read.
+    pub fn picture(&self, index: usize) -> Result<SamplePicture, EvaluationError> {
+        let window = self.whole(index);
+        let mut decoder = Decoder::new();
+        let image = self.dataset.read_image(index, window, &mut decoder)?;
+        let labels = self.dataset.read_labels(index, window, &mut decoder)?;
+        Ok(SamplePicture {
+            id: self.dataset.sample(index).id.clone(),
+            target: self.name.clone(),
+            width: window.width,
+            height: window.height,
+            rgb: image.pixels,
+            truth: labels.train_ids,
+            predictions: Vec::new(),
+        })
+    }
+
+    fn whole(&self, index: usize) -> Window {
+        let sample = self.dataset.sample(index);
+        Window { x: 0, y: 0, width: sample.width, height: sample.height }
+    }
+}

@@ -1,0 +1,63 @@
+//! Launching one WGSL shader on Burn's own command stream.
+
+use burn_cubecl::{
+    cubecl::{
+        CubeCount, CubeDim,
+        ir::attributes::BufferIOAttr,
+        prelude::{ExecutionMode, KernelId},
+        server::KernelArguments,
+    },
+    template::{KernelSource, SourceKernel, SourceTemplate},
+    tensor::CubeTensor,
+};
+use bytemuck::NoUninit;
+use shaders::{Access, Shader};
+
+/// The name of the runtime whose compiler takes WGSL.
+pub(crate) const WGSL_RUNTIME: &str = "wgpu<wgsl>";
+
+struct WgslKernel(&'static Shader);
+
+impl KernelSource for WgslKernel {
+    fn source(&self) -> SourceTemplate {
+        SourceTemplate::new(self.0.source)
+    }
+
+    fn id(&self) -> KernelId {
+        // Checked mode would add a counter to every loop, which keeps drivers from unrolling; the
+        // shaders guard their indices and end their loops themselves.
+        KernelId::new::<Self>().info(self.0.name).mode(ExecutionMode::Unchecked)
+    }
+
+    fn lang(&self) -> &'static str {
+        "wgsl"
+    }
+}
+
+/// Queues one launch of `shader` over contiguous `tensors`, in the order of its bindings, followed
+/// by `parameters` as the last binding. A failure surfaces where an output is read.
+pub(crate) fn launch(
+    shader: &'static Shader,
+    tensors: &[&CubeTensor],
+    parameters: &impl NoUninit,
+    workgroups: [u32; 3],
+) {
+    assert_eq!(tensors.len() + 1, shader.bindings.len(), "buffers of {}", shader.name);
+    let client = &tensors[0].client;
+    let parameters = client.create_from_slice(bytemuck::bytes_of(parameters));
+    let handles = tensors.iter().map(|tensor| tensor.handle.clone()).chain([parameters]);
+    let mut arguments = KernelArguments::new();
+    for (binding, handle) in shader.bindings.iter().zip(handles) {
+        let access = match binding.access {
+            Access::Read => BufferIOAttr::ReadOnly,
+            Access::Write => BufferIOAttr::WriteOnly,
+        };
+        arguments = arguments.with_buffer_io(handle.binding(), access);
+    }
+    let [x, y, z] = shader.workgroup_size;
+    client.launch(
+        Box::new(SourceKernel::new(WgslKernel(shader), CubeDim::new_3d(x, y, z))),
+        CubeCount::Static(workgroups[0], workgroups[1], workgroups[2]),
+        arguments,
+    );
+}

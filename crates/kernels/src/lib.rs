@@ -1,0 +1,9 @@
+//! Operations that run as our own WGSL shaders on a GPU, each with a twin in plain Burn operations,
+//! and the choice of the device everything runs on.
+#![forbid(unsafe_code)]
+
+pub mod device;
+mod launch;
+mod memory_read;
+
+pub use memory_read::{MemoryRead, memory_read, memory_read_plain};

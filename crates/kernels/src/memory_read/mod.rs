@@ -1,0 +1,157 @@
+//! The memory read: how much each pixel resembles each memory slot, and what the slots answer.
+
+mod autodiff;
+mod wgsl;
+
+use burn::{
+    backend::{CubeDevice, Dispatch, DispatchDevice},
+    tensor::{DType, Device, Tensor, activation::softmax},
+};
+
+use crate::launch::WGSL_RUNTIME;
+use wgsl::MemoryReadOps;
+
+/// The square of the smallest norm a feature is divided by: 1e-12, as in
+/// `torch.nn.functional.normalize`.
+const SMALLEST_SQUARED_NORM: f64 = 1e-24;
+
+/// What the memory answers at every pixel.
+///
+/// Shapes: `normalized` and `readout` [N, C], `scores` and `weights` [N, K].
+#[derive(Clone, Debug)]
+pub struct MemoryRead {
+    /// The features with unit norm; a zero feature stays zero.
+    pub normalized: Tensor<2>,
+    /// The inner products of normalised features and slots, before noise and temperature.
+    pub scores: Tensor<2>,
+    /// The softmax over the slots of (scores + noise) / temperature.
+    pub weights: Tensor<2>,
+    /// The slots averaged with these weights.
+    pub readout: Tensor<2>,
+}
+
+/// Reads the memory at every pixel, differentiably in features and memory.
+///
+/// Runs as WGSL on a wgpu device where every tensor is f32, and as [`memory_read_plain`] elsewhere.
+/// The noise is a constant: no gradient reaches it.
+///
+/// Shapes: `features` [N, C], `memory` [K, C], `noise` [N, K].
+///
+/// # Panics
+///
+/// If the shapes disagree, C or K is zero, or the temperature is not positive.
+///
+/// Source: Kim et al., CVPR 2022; `Memory_sup.read` in network/memory.py.
+pub fn memory_read(
+    features: Tensor<2>,
+    memory: Tensor<2>,
+    noise: Option<Tensor<2>>,
+    temperature: f64,
+) -> MemoryRead {
+    check(&features, &memory, noise.as_ref(), temperature);
+    if !runs_as_wgsl(&features, &memory, noise.as_ref()) {
+        return memory_read_plain(features, memory, noise, temperature);
+    }
+    let has_noise = noise.is_some();
+    // A shader's binding needs some buffer; this one is not read.
+    let noise = noise.unwrap_or_else(|| memory.clone());
+    let (normalized, scores, weights, readout) = <Dispatch as MemoryReadOps>::memory_read(
+        features.into_dispatch(),
+        memory.into_dispatch(),
+        noise.into_dispatch(),
+        has_noise,
+        temperature as f32,
+    );
+    MemoryRead {
+        normalized: Tensor::from_dispatch(normalized),
+        scores: Tensor::from_dispatch(scores),
+        weights: Tensor::from_dispatch(weights),
+        readout: Tensor::from_dispatch(readout),
+    }
+}
+
+/// Reads the memory at every pixel with plain Burn operations, on any device: the twin that
+/// [`memory_read`] is tested against.
+///
+/// # Panics
+///
+/// As [`memory_read`].
+pub fn memory_read_plain(
+    features: Tensor<2>,
+    memory: Tensor<2>,
+    noise: Option<Tensor<2>>,
+    temperature: f64,
+) -> MemoryRead {
+    check(&features, &memory, noise.as_ref(), temperature);
+    // Clamped before the root, whose gradient at zero is infinite.
+    let squared_norm = (features.clone() * features.clone()).sum_dim(1); // [N, 1]
+    let normalized = features / squared_norm.clamp_min(SMALLEST_SQUARED_NORM).sqrt();
+    let scores = normalized.clone().matmul(memory.clone().transpose()); // [N, K]
+    let noisy = match noise {
+        Some(noise) => scores.clone() + noise.detach(),
+        None => scores.clone(),
+    };
+    let weights = softmax(noisy / temperature, 1);
+    let readout = weights.clone().matmul(memory); // [N, C]
+    MemoryRead { normalized, scores, weights, readout }
+}
+
+fn check(features: &Tensor<2>, memory: &Tensor<2>, noise: Option<&Tensor<2>>, temperature: f64) {
+    let [pixels, channels] = features.dims();
+    let [slots, slot_channels] = memory.dims();
+    assert!(channels > 0 && slots > 0, "memory read of {channels} channels and {slots} slots");
+    assert_eq!(slot_channels, channels, "channels of the memory, of the features");
+    if let Some(noise) = noise {
+        assert_eq!(noise.dims(), [pixels, slots], "shape of the noise, [pixels, slots]");
+    }
+    assert!(temperature > 0.0, "temperature {temperature}");
+}
+
+/// Whether the shaders can take these tensors.
+fn runs_as_wgsl(features: &Tensor<2>, memory: &Tensor<2>, noise: Option<&Tensor<2>>) -> bool {
+    let mut tensors = [features, memory].into_iter().chain(noise);
+    tensors.all(|tensor| tensor.dtype() == DType::F32)
+        && compiles_wgsl(&features.device())
+        && wgsl::fits(features.dims(), memory.dims())
+}
+
+fn compiles_wgsl(device: &Device) -> bool {
+    fn cube_device(device: &DispatchDevice) -> Option<&CubeDevice> {
+        match device {
+            DispatchDevice::Cube(device) => Some(device),
+            DispatchDevice::Autodiff(device) => cube_device(device),
+            _ => None,
+        }
+    }
+    cube_device(device.as_dispatch()).is_some_and(|device| device.client().name() == WGSL_RUNTIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::software_vulkan;
+
+    #[test]
+    fn f32_on_wgpu_is_what_the_shaders_take() {
+        let device = software_vulkan().unwrap_or_else(|error| panic!("{error}")).device;
+        let takes = |device: &Device, dtype: DType| {
+            let features = Tensor::<2>::zeros([3, 4], (device, dtype));
+            let memory = Tensor::<2>::zeros([2, 4], (device, dtype));
+            runs_as_wgsl(&features, &memory, None)
+        };
+        assert!(takes(&device, DType::F32));
+        assert!(takes(&device.clone().autodiff(), DType::F32));
+        assert!(!takes(&Device::flex(), DType::F32));
+        assert!(!takes(&Device::flex(), DType::F64));
+        if device.supports_dtype(DType::F64) {
+            assert!(!takes(&device, DType::F64));
+        }
+    }
+
+    #[test]
+    fn sizes_beyond_a_dispatch_or_an_index_are_left_to_burn() {
+        assert!(wgsl::fits([8 * 96 * 96, 256], [19, 256]));
+        assert!(!wgsl::fits([16 * 65_535 + 1, 1], [1, 1]));
+        assert!(!wgsl::fits([1 << 20, 1 << 12], [19, 1 << 12]));
+    }
+}

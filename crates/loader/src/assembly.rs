@@ -1,0 +1,86 @@
+//! A batch that several workers fill.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::batch::{Batch, DomainBatch};
+use crate::error::LoaderError;
+
+/// A batch under way. Each sample is delivered once; the last delivery takes the batch out.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    index: u64,
+    /// One lock per domain, so that workers seldom wait for each other's copies.
+    parts: Vec<Mutex<DomainBatch>>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    missing: usize,
+    /// The failure of the foremost sample, so that it does not depend on which worker was first.
+    failure: Option<(usize, LoaderError)>,
+}
+
+/// One sample's place in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) domain: usize,
+    pub(crate) sample: usize,
+}
+
+/// A finished batch, or the failure of its foremost unreadable sample.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) index: u64,
+    pub(crate) result: Result<Batch, LoaderError>,
+}
+
+impl Assembly {
+    /// An assembly for parts whose `samples` are known and whose pixels are not yet allocated.
+    pub(crate) fn new(index: u64, parts: Vec<DomainBatch>) -> Self {
+        let missing = parts.iter().map(|part| part.samples.len()).sum();
+        Self {
+            index,
+            parts: parts.into_iter().map(Mutex::new).collect(),
+            progress: Mutex::new(Progress { missing, failure: None }),
+        }
+    }
+
+    /// Copies a rendered sample into its place. Shapes: `planes` [3, H, W], `labels` [H, W].
+    pub(crate) fn fill(&self, slot: Slot, planes: &[u8], labels: &[u8]) {
+        let mut part = lock(&self.parts[slot.domain]);
+        let batch = part.batch;
+        part.images.resize(batch * planes.len(), 0);
+        part.labels.resize(batch * labels.len(), 0);
+        part.images[slot.sample * planes.len()..][..planes.len()].copy_from_slice(planes);
+        part.labels[slot.sample * labels.len()..][..labels.len()].copy_from_slice(labels);
+    }
+
+    /// Counts a sample as delivered, filled or failed; returns the batch after the last one.
+    pub(crate) fn deliver(&self, slot: Slot, outcome: Result<(), LoaderError>) -> Option<Finished> {
+        let mut progress = lock(&self.progress);
+        progress.missing -= 1;
+        if let Err(error) = outcome {
+            let rank = slot.domain * lock(&self.parts[slot.domain]).batch + slot.sample;
+            if progress.failure.as_ref().is_none_or(|(foremost, _)| rank < *foremost) {
+                progress.failure = Some((rank, error));
+            }
+        }
+        if progress.missing > 0 {
+            return None;
+        }
+        let result = match progress.failure.take() {
+            Some((_, error)) => Err(error),
+            None => Ok(Batch {
+                index: self.index,
+                domains: self.parts.iter().map(|part| std::mem::take(&mut *lock(part))).collect(),
+            }),
+        };
+        Some(Finished { index: self.index, result })
+    }
+}
+
+/// Locks even after a panic elsewhere: the data is plain bytes and the panic is reported anyway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,144 @@
+//! Scale, crop and flip: one transform that image and label share.
+
+use super::Augment;
+use crate::random::{Purpose, SampleKey};
+
+/// Where every pixel of a crop comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) x: Span,
+    pub(crate) y: Span,
+    /// Mirrors the finished crop, padding included.
+    pub(crate) flip: bool,
+}
+
+/// One axis of the transform: the source is resized, padded on both sides where it is smaller than
+/// the crop, and cropped at an integer place.
+///
+/// Crop pixels `at..at + visible` show the resized pixels `first..first + visible`; the others are
+/// padding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Pixels of the source.
+    pub(crate) source: u32,
+    /// Pixels after resizing the whole source.
+    pub(crate) scaled: u32,
+    /// The first resized pixel in the crop.
+    pub(crate) first: u32,
+    /// The number of resized pixels in the crop, at least 1.
+    pub(crate) visible: u32,
+    /// The crop pixel that shows `first`.
+    pub(crate) at: u32,
+}
+
+impl Geometry {
+    /// Draws the transform of one sample.
+    pub(crate) fn draw(
+        augment: &Augment,
+        key: SampleKey,
+        source: (u32, u32),
+        crop: (u32, u32),
+    ) -> Self {
+        let scale = key.uniform(Purpose::Scale, augment.scale_min, augment.scale_max);
+        Self {
+            x: Span::place(source.0, scale, crop.0, |places| key.below(Purpose::CropX, places)),
+            y: Span::place(source.1, scale, crop.1, |places| key.below(Purpose::CropY, places)),
+            flip: key.unit(Purpose::Flip) < f64::from(augment.flip_probability),
+        }
+    }
+}
+
+impl Span {
+    /// Places a crop; `pick` chooses one of the given number of integer offsets.
+    ///
+    /// Source: `RandomSizeAndCrop` and `RandomCrop` of the released code: sizes are truncated, and
+    /// a side that is too short is padded by (crop - side) / 2 + 1 on either end.
+    pub(crate) fn place(source: u32, scale: f64, crop: u32, pick: impl FnOnce(u32) -> u32) -> Self {
+        let scaled = ((f64::from(source) * scale) as u32).max(1);
+        let padding = if scaled < crop { (crop - scaled) / 2 + 1 } else { 0 };
+        let offset = pick(scaled + 2 * padding - crop + 1);
+        let first = offset.saturating_sub(padding);
+        let at = padding.saturating_sub(offset);
+        Self { source, scaled, first, visible: (scaled - first).min(crop - at), at }
+    }
+
+    /// The source pixel nearest to the centre of each visible resized pixel, in order.
+    ///
+    /// It is floor((i + 0.5) * source / scaled), summed up step by step as Pillow does: where a
+    /// centre falls on a border between two source pixels, rounding decides, and alike.
+    pub(crate) fn nearest_sources(&self) -> impl Iterator<Item = u32> {
+        let (step, last) = (self.step(), self.source - 1);
+        let mut centre = 0.5 * step;
+        let sources = (0..self.scaled).map(move |_| {
+            let source = centre as u32;
+            centre += step;
+            source.min(last)
+        });
+        sources.skip(self.first as usize).take(self.visible as usize)
+    }
+
+    /// Source pixels for each resized pixel.
+    pub(crate) fn step(&self) -> f64 {
+        f64::from(self.source) / f64::from(self.scaled)
+    }
+
+    /// Left end and length of the visible part, in source pixels.
+    pub(crate) fn source_part(&self) -> (f64, f64) {
+        (f64::from(self.first) * self.step(), f64::from(self.visible) * self.step())
+    }
+
+    /// The source pixels under a filter of this support (in pixels of the coarser grid): first, end.
+    pub(crate) fn source_window(&self, support: f64) -> (u32, u32) {
+        let (left, length) = self.source_part();
+        let (half_step, radius) = (0.5 * self.step(), support * self.step().max(1.0));
+        let first = (left + half_step - radius).floor().max(0.0) as u32;
+        let end = (left + length - half_step + radius).ceil() as u32;
+        (first, end.min(self.source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn offsets_reach_both_ends_of_a_large_image() {
+        let first = Span::place(100, 1.0, 30, |_| 0);
+        assert_eq!((first.first, first.visible, first.at), (0, 30, 0));
+        let last = Span::place(100, 1.0, 30, |places| places - 1);
+        assert_eq!((last.first, last.visible, last.at), (70, 30, 0));
+    }
+
+    #[test]
+    fn a_short_side_is_padded_on_both_ends() {
+        let span = Span::place(24, 1.0, 40, |places| {
+            assert_eq!(places, 3);
+            1
+        });
+        assert_eq!((span.first, span.visible, span.at), (0, 24, 8));
+    }
+
+    proptest! {
+        #[test]
+        fn spans_stay_inside_source_and_crop(
+            source in 1_u32..5000, crop in 1_u32..1500, scale in 0.01_f64..4.0, pick in 0.0_f64..1.0,
+        ) {
+            let span = Span::place(source, scale, crop, |places| (f64::from(places) * pick) as u32);
+            prop_assert!(span.visible >= 1);
+            prop_assert!(span.at + span.visible <= crop);
+            prop_assert!(span.first + span.visible <= span.scaled);
+            let nearest: Vec<u32> = span.nearest_sources().collect();
+            prop_assert_eq!(nearest.len() as u32, span.visible);
+            prop_assert!(nearest.iter().all(|&pixel| pixel < source));
+            prop_assert!(nearest.is_sorted());
+            for support in [1.0, 2.0] {
+                let (first, end) = span.source_window(support);
+                prop_assert!(first < end && end <= source);
+                let (left, length) = span.source_part();
+                prop_assert!(f64::from(first) <= left && left + length <= f64::from(end) + 1e-6);
+            }
+        }
+    }
+}

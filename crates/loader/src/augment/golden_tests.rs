@@ -1,0 +1,181 @@
+//! Every operation beside the output of Pillow, torchvision and scikit-image.
+
+use std::path::PathBuf;
+
+use safetensors::SafeTensors;
+use shard_format::Window;
+
+use super::{
+    Blur, BlurDraw, Filter, Geometry, ImageWarp, LabelWarp, Span, brightness, contrast, exact, hue,
+    saturation,
+};
+
+const WIDTH: u32 = 36;
+const HEIGHT: u32 = 24;
+
+/// The golden file, and one tensor of bytes after the other out of it.
+struct Goldens(Vec<u8>);
+
+impl Goldens {
+    fn open() -> Self {
+        let folder = std::env::var_os("PINMEM_GOLDENS").map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/goldens"),
+            PathBuf::from,
+        );
+        Self(std::fs::read(folder.join("image_ops.safetensors")).unwrap())
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        SafeTensors::deserialize(&self.0).unwrap().tensor(name).unwrap().data().to_vec()
+    }
+
+    /// [H, W, 3] as [3, H, W].
+    fn planes(&self, name: &str) -> Vec<u8> {
+        planes_of(&self.bytes(name))
+    }
+}
+
+fn planes_of(rgb: &[u8]) -> Vec<u8> {
+    (0..3).flat_map(|channel| rgb.iter().skip(channel).step_by(3).copied()).collect()
+}
+
+/// The largest difference, and how many values differ at all.
+fn difference(found: &[u8], expected: &[u8]) -> (u8, usize) {
+    assert_eq!(found.len(), expected.len());
+    let distances = || found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b));
+    (distances().max().unwrap(), distances().filter(|distance| *distance > 0).count())
+}
+
+/// The whole image resized, without padding or cropping.
+fn whole(width: u32, height: u32) -> Geometry {
+    let span = |source, scaled| Span { source, scaled, first: 0, visible: scaled, at: 0 };
+    Geometry { x: span(WIDTH, width), y: span(HEIGHT, height), flip: false }
+}
+
+fn warp_image(rgb: &[u8], geometry: &Geometry, filter: Filter, crop: (u32, u32)) -> Vec<u8> {
+    let window = ImageWarp::window(geometry, filter);
+    let part = cut(rgb, window, 3);
+    let mut planes = vec![77; (crop.0 * crop.1 * 3) as usize];
+    ImageWarp::default().run((geometry, filter), window, &part, crop.0, &mut planes);
+    planes
+}
+
+fn warp_labels(train_ids: &[u8], geometry: &Geometry, crop: (u32, u32)) -> Vec<u8> {
+    let mut warp = LabelWarp::default();
+    let part = cut(train_ids, warp.aim(geometry), 1);
+    let mut labels = vec![77; (crop.0 * crop.1) as usize];
+    warp.run(geometry, &part, (crop.0, 255), &mut labels);
+    labels
+}
+
+fn cut(pixels: &[u8], window: Window, channels: u32) -> Vec<u8> {
+    let row = |y: u32| {
+        let start = ((y * WIDTH + window.x) * channels) as usize;
+        &pixels[start..][..(window.width * channels) as usize]
+    };
+    (window.y..window.y + window.height).flat_map(|y| row(y).to_vec()).collect()
+}
+
+#[test]
+fn colour_operations_equal_torchvision_on_pillow_exactly() {
+    let goldens = Goldens::open();
+    let image = goldens.planes("img");
+    type Operation = fn(&mut [u8], f64);
+    let operations: [(&str, Operation, &[&str]); 4] = [
+        ("brightness", |p, f| brightness::adjust(p, f as f32), &["0.2", "0.6", "1.4", "1.8"]),
+        ("contrast", |p, f| contrast::adjust(p, f as f32), &["0.2", "0.6", "1.4", "1.8"]),
+        ("saturation", |p, f| saturation::adjust(p, f as f32), &["0.2", "0.6", "1.4", "1.8"]),
+        ("hue", hue::adjust, &["-0.3", "-0.1", "0.05", "0.1", "0.3"]),
+    ];
+    for (name, operation, factors) in operations {
+        for factor in factors {
+            let mut planes = image.clone();
+            operation(&mut planes, factor.parse().unwrap());
+            let golden = goldens.planes(&format!("{name}_{factor}"));
+            assert_eq!(difference(&planes, &golden), (0, 0), "{name} {factor}");
+        }
+    }
+}
+
+#[test]
+fn grey_levels_and_hsv_equal_pillow_exactly() {
+    let goldens = Goldens::open();
+    let rgb = goldens.bytes("img");
+    let (grey, hsv) = (goldens.bytes("grayscale_L"), goldens.bytes("hsv"));
+    for ((pixel, grey), hsv) in rgb.chunks_exact(3).zip(grey).zip(hsv.chunks_exact(3)) {
+        assert_eq!(exact::grey(pixel[0], pixel[1], pixel[2]), f32::from(grey));
+        let [red, green, blue] = [0, 1, 2].map(|channel| f32::from(pixel[channel]));
+        let (hue, saturation, value) = hue::hsv_from_rgb(red, green, blue);
+        assert_eq!([saturation, value], [f32::from(hsv[1]), f32::from(hsv[2])]);
+        // The hue of a grey pixel has no meaning and is never used.
+        assert!(saturation == 0.0 || hue == f32::from(hsv[0]));
+    }
+}
+
+#[test]
+fn nearest_labels_equal_pillow_exactly() {
+    let goldens = Goldens::open();
+    let labels = goldens.bytes("label");
+    for (width, height) in [(18, 12), (27, 20), (50, 33), (72, 48)] {
+        let found = warp_labels(&labels, &whole(width, height), (width, height));
+        let golden = goldens.bytes(&format!("resize_nearest_label_{width}x{height}"));
+        assert_eq!(difference(&found, &golden), (0, 0), "{width}x{height}");
+    }
+}
+
+#[test]
+fn resized_images_lie_within_rounding_of_pillow() {
+    // Weights are rounded to 16 bits here and to 32 in Pillow, so that a sum next to a rounding
+    // limit moves by one level in either pass; the negative weights of the cubic can let both show.
+    let goldens = Goldens::open();
+    let image = goldens.bytes("img");
+    for (name, filter, tolerance) in
+        [("bicubic", Filter::Bicubic, 2), ("bilinear", Filter::Bilinear, 1)]
+    {
+        for (width, height) in [(18, 12), (27, 20), (50, 33), (72, 48)] {
+            let found = warp_image(&image, &whole(width, height), filter, (width, height));
+            let golden = goldens.planes(&format!("resize_{name}_{width}x{height}"));
+            let (largest, differing) = difference(&found, &golden);
+            assert!(largest <= tolerance, "{name} {width}x{height}: {largest}");
+            assert!(differing * 20 < found.len(), "{name} {width}x{height}: {differing}");
+        }
+    }
+}
+
+#[test]
+fn blur_lies_within_one_level_of_scikit_image() {
+    // The reference truncates in double precision, where a whole level may come out just below it.
+    let goldens = Goldens::open();
+    let image = goldens.planes("img");
+    for sigma in ["0.15", "0.5", "1", "1.3"] {
+        let mut planes = image.clone();
+        if let Some(draw) = BlurDraw::with_sigma(sigma.parse().unwrap()) {
+            Blur::default().run(&draw, WIDTH, &mut planes);
+        }
+        let golden = goldens.planes(&format!("gaussian_u8_{sigma}"));
+        let (largest, _) = difference(&planes, &golden);
+        assert!(largest <= 1, "sigma {sigma}: {largest}");
+    }
+}
+
+#[test]
+fn padding_equals_the_reference_at_every_offset() {
+    let goldens = Goldens::open();
+    let (image, labels) = (goldens.bytes("img"), goldens.bytes("label"));
+    let padded_image = goldens.planes("pad_for_crop40_img"); // [3, 42, 42]
+    let padded_labels = goldens.bytes("pad_for_crop40_label"); // [42, 42]
+    for (left, top) in [(0, 0), (1, 2), (2, 0), (2, 2)] {
+        let geometry = Geometry {
+            x: Span::place(WIDTH, 1.0, 40, |_| left),
+            y: Span::place(HEIGHT, 1.0, 40, |_| top),
+            flip: false,
+        };
+        let crop = |plane: &[u8]| -> Vec<u8> {
+            let rows = plane.chunks_exact(42).skip(top as usize).take(40);
+            rows.flat_map(|row| row[left as usize..][..40].to_vec()).collect()
+        };
+        let found = warp_image(&image, &geometry, Filter::Bicubic, (40, 40));
+        assert_eq!(found, padded_image.chunks_exact(42 * 42).flat_map(crop).collect::<Vec<u8>>());
+        assert_eq!(warp_labels(&labels, &geometry, (40, 40)), crop(&padded_labels));
+    }
+}

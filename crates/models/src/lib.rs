@@ -1,0 +1,22 @@
+//! Networks and the categorical memory, as functions over named parameters.
+//!
+//! A network holds no tensor: it is a [`layout::Layout`] of names and shapes (the reference's
+//! `state_dict` keys) and functions from parameters to outputs, generic over a [`mode::Mode`]. The
+//! same code runs as an ordinary forward pass and as a forward pass with tangents, so the two
+//! cannot drift apart. To add a network, copy `deeplab_v3_plus.rs`.
+#![forbid(unsafe_code)]
+
+pub mod deeplab_v3_plus;
+pub mod image;
+pub mod labels;
+pub mod layout;
+pub mod memory;
+pub mod mode;
+pub mod pass;
+pub mod random;
+pub mod resize;
+pub mod tangent;
+pub mod weights;
+
+#[cfg(test)]
+mod tangent_tests;

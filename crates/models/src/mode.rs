@@ -1,0 +1,245 @@
+//! The differentiable operations that networks are written in, once for values and once for
+//! (value, tangent) pairs.
+//!
+//! A network is a function generic over a [`Mode`]. In [`Plain`] mode it is an ordinary forward
+//! pass on Burn tensors. In [`Tangent`](crate::tangent::Tangent) mode every quantity carries its
+//! derivative along one direction of parameter space, which is what exact second order needs: the
+//! tangent of the loss is `<grad L, v>`, and one ordinary backward pass of it gives `H v`.
+//! To add an operation, add it here and to both modes, and a test against finite differences.
+
+use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
+use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
+use burn::tensor::{Int, Tensor, activation};
+use kernels::MemoryRead;
+
+/// Small constant that batch normalisation adds to the variance (the reference's `eps`).
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+
+/// Smallest norm that [`Mode::l2_normalize`] divides by (`eps` of `torch.nn.functional.normalize`).
+pub const NORMALIZE_EPSILON: f64 = 1e-12;
+
+/// Stride, padding and dilation of a square convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv {
+    /// Step between neighbouring outputs, in input pixels.
+    pub stride: usize,
+    /// Zero padding on every side, in pixels.
+    pub padding: usize,
+    /// Distance between neighbouring kernel taps, in pixels.
+    pub dilation: usize,
+}
+
+impl Conv {
+    /// Stride 1, no padding, no dilation.
+    pub const POINTWISE: Self = Self { stride: 1, padding: 0, dilation: 1 };
+
+    /// A 3x3 convolution that keeps the size at stride 1.
+    #[must_use]
+    pub fn same3(stride: usize, dilation: usize) -> Self {
+        Self { stride, padding: dilation, dilation }
+    }
+
+    pub(crate) fn options(self) -> ConvOptions<2> {
+        ConvOptions::new([self.stride; 2], [self.padding; 2], [self.dilation; 2], 1)
+    }
+}
+
+/// Statistics that a batch normalisation layer saw, for the running averages.
+#[derive(Clone, Debug)]
+pub struct BatchStatistics {
+    /// Mean per channel, `[C]`, detached.
+    pub mean: Tensor<1>,
+    /// Biased variance per channel, `[C]`, detached.
+    pub variance: Tensor<1>,
+}
+
+/// What a forward pass computes beside plain values.
+pub trait Mode: 'static {
+    /// A tensor of rank `D` in this mode.
+    type T<const D: usize>: Clone;
+
+    /// Lifts a tensor that does not depend on the parameters.
+    fn constant<const D: usize>(x: Tensor<D>) -> Self::T<D>;
+    /// The value, tracked by autodiff as in the ordinary forward pass.
+    fn value<const D: usize>(x: &Self::T<D>) -> Tensor<D>;
+    /// Applies a linear map that does not depend on the parameters.
+    fn linear<const D: usize, const E: usize>(
+        x: Self::T<D>,
+        map: impl Fn(Tensor<D>) -> Tensor<E>,
+    ) -> Self::T<E>;
+    /// Cuts the dependence on the parameters.
+    fn detach<const D: usize>(x: Self::T<D>) -> Self::T<D>;
+    /// Elementwise sum with broadcasting.
+    fn add<const D: usize>(a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
+    /// Elementwise product with broadcasting.
+    fn mul<const D: usize>(a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
+    /// Matrix product of the last two axes.
+    fn matmul<const D: usize>(a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
+    /// Joins along `axis`.
+    fn cat<const D: usize>(parts: Vec<Self::T<D>>, axis: usize) -> Self::T<D>;
+    /// Convolution; `x` `[B, I, H, W]`, `weight` `[O, I, k, k]`, `bias` `[O]`.
+    fn conv2d(
+        x: Self::T<4>,
+        weight: Self::T<4>,
+        bias: Option<Self::T<1>>,
+        conv: Conv,
+    ) -> Self::T<4>;
+    /// 3x3 max pooling, stride 2, padding 1, of `[B, C, H, W]`.
+    fn max_pool3(x: Self::T<4>) -> Self::T<4>;
+    /// `max(x, 0)`, with derivative 0 at 0.
+    fn relu<const D: usize>(x: Self::T<D>) -> Self::T<D>;
+    /// Batch normalisation by the statistics of `x`, `[B, C, H, W]`.
+    fn batch_norm_train(
+        x: Self::T<4>,
+        weight: Self::T<1>,
+        bias: Self::T<1>,
+    ) -> (Self::T<4>, BatchStatistics);
+    /// Batch normalisation by given statistics.
+    fn batch_norm_eval(
+        x: Self::T<4>,
+        weight: Self::T<1>,
+        bias: Self::T<1>,
+        running: &BatchStatistics,
+    ) -> Self::T<4>;
+    /// Logarithm of the softmax along `axis`.
+    fn log_softmax<const D: usize>(x: Self::T<D>, axis: usize) -> Self::T<D>;
+    /// Divides by the L2 norm along `axis`.
+    fn l2_normalize<const D: usize>(x: Self::T<D>, axis: usize) -> Self::T<D>;
+    /// Cosine scores, softmax and readout of a memory: see [`kernels::memory_read`].
+    fn memory_read(
+        features: Self::T<2>,
+        memory: Self::T<2>,
+        noise: Option<Tensor<2>>,
+        temperature: f64,
+    ) -> MemoryReadOf<Self>;
+
+    /// Multiplies by a number.
+    fn scale<const D: usize>(x: Self::T<D>, factor: f64) -> Self::T<D> {
+        Self::linear(x, |x| x.mul_scalar(factor))
+    }
+    /// Values at `index` along `axis`; all other axes equal.
+    fn gather<const D: usize>(x: Self::T<D>, axis: usize, index: &Tensor<D, Int>) -> Self::T<D> {
+        Self::linear(x, |x| x.gather(axis, index.clone()))
+    }
+}
+
+/// Result of [`Mode::memory_read`].
+pub struct MemoryReadOf<M: Mode + ?Sized> {
+    /// L2-normalised features, `[N, C]`.
+    pub normalized: M::T<2>,
+    /// Cosine of every feature with every slot, `[N, K]`.
+    pub scores: M::T<2>,
+    /// Softmax of the scores over the slots, `[N, K]`.
+    pub weights: M::T<2>,
+    /// Weighted sum of the slots, `[N, C]`.
+    pub readout: M::T<2>,
+}
+
+/// Ordinary forward pass.
+pub struct Plain;
+
+impl Mode for Plain {
+    type T<const D: usize> = Tensor<D>;
+
+    fn constant<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        x
+    }
+
+    fn value<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
+        x.clone()
+    }
+
+    fn linear<const D: usize, const E: usize>(
+        x: Tensor<D>,
+        map: impl Fn(Tensor<D>) -> Tensor<E>,
+    ) -> Tensor<E> {
+        map(x)
+    }
+
+    fn detach<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        x.detach()
+    }
+
+    fn add<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+        a + b
+    }
+
+    fn mul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+        a * b
+    }
+
+    fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+        a.matmul(b)
+    }
+
+    fn cat<const D: usize>(parts: Vec<Tensor<D>>, axis: usize) -> Tensor<D> {
+        Tensor::cat(parts, axis)
+    }
+
+    fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, conv: Conv) -> Tensor<4> {
+        conv2d(x, weight, bias, conv.options())
+    }
+
+    fn max_pool3(x: Tensor<4>) -> Tensor<4> {
+        max_pool2d(x, max_pool3_options())
+    }
+
+    fn relu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        activation::relu(x)
+    }
+
+    fn batch_norm_train(
+        x: Tensor<4>,
+        weight: Tensor<1>,
+        bias: Tensor<1>,
+    ) -> (Tensor<4>, BatchStatistics) {
+        let out = batch_norm_train(x, weight, bias, BATCH_NORM_EPSILON);
+        let statistics =
+            BatchStatistics { mean: out.mean.detach(), variance: out.variance.detach() };
+        (out.output, statistics)
+    }
+
+    fn batch_norm_eval(
+        x: Tensor<4>,
+        weight: Tensor<1>,
+        bias: Tensor<1>,
+        running: &BatchStatistics,
+    ) -> Tensor<4> {
+        let (mean, variance) = (running.mean.clone(), running.variance.clone());
+        batch_norm(x, weight, bias, mean, variance, BATCH_NORM_EPSILON)
+    }
+
+    fn log_softmax<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
+        activation::log_softmax(x, axis)
+    }
+
+    fn l2_normalize<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
+        // The clamp is inside the root, whose slope at 0 would turn a zero row's gradient into NaN.
+        let norm = x
+            .clone()
+            .square()
+            .sum_dim(axis)
+            .clamp_min(NORMALIZE_EPSILON * NORMALIZE_EPSILON)
+            .sqrt();
+        x / norm
+    }
+
+    fn memory_read(
+        features: Tensor<2>,
+        memory: Tensor<2>,
+        noise: Option<Tensor<2>>,
+        temperature: f64,
+    ) -> MemoryReadOf<Self> {
+        let MemoryRead { normalized, scores, weights, readout } =
+            kernels::memory_read(features, memory, noise, temperature);
+        MemoryReadOf { normalized, scores, weights, readout }
+    }
+}
+
+/// The stem's pooling: kernel 3, stride 2, padding 1.
+pub(crate) fn max_pool3_options() -> MaxPoolOptions<2> {
+    let mut options = MaxPoolOptions::new([3, 3]);
+    options.stride = [2, 2];
+    options.padding = [(1, 1), (1, 1)];
+    options
+}

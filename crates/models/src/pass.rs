@@ -1,0 +1,161 @@
+//! One forward pass: parameters in a mode, the normalisation regime, and what the layers observed.
+
+use burn::tensor::{DType, Device, Tensor};
+
+use crate::layout::Layout;
+use crate::mode::{BatchStatistics, Conv, Mode};
+use crate::random::Stream;
+
+/// Momentum of the running averages of batch normalisation.
+const STATISTICS_MOMENTUM: f64 = 0.1;
+
+/// Which statistics batch normalisation uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Normalization {
+    /// Those of the batch (inner, write and outer passes of training).
+    Batch,
+    /// The running averages (evaluation, memory initialisation and the final memory write).
+    Running,
+}
+
+/// Channel dropout of one pass, a function of (seed, step, purpose).
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    /// Probability of dropping a channel.
+    pub probability: f64,
+    /// Where the decisions come from.
+    pub stream: Stream,
+}
+
+/// Parameters and settings of one forward pass.
+pub struct Pass<'a, M: Mode> {
+    /// Names and shapes.
+    pub layout: &'a Layout,
+    /// Parameters, flat, in the layout's order.
+    pub parameters: Vec<M::T<1>>,
+    /// Running statistics, in the layout's order.
+    pub running: &'a [BatchStatistics],
+    /// Which statistics are used.
+    pub normalization: Normalization,
+    /// Dropout of the auxiliary head; `None` switches it off.
+    pub dropout: Option<Dropout>,
+    /// Batch statistics seen so far: layer, statistics, and elements per channel.
+    pub observed: Vec<(usize, BatchStatistics, usize)>,
+}
+
+impl<'a, M: Mode> Pass<'a, M> {
+    /// A pass without dropout.
+    #[must_use]
+    pub fn new(
+        layout: &'a Layout,
+        parameters: Vec<M::T<1>>,
+        running: &'a [BatchStatistics],
+        normalization: Normalization,
+    ) -> Self {
+        assert_eq!(parameters.len(), layout.parameters.len(), "one tensor per parameter");
+        assert_eq!(running.len(), layout.batch_norms.len(), "statistics per batch norm");
+        Self { layout, parameters, running, normalization, dropout: None, observed: Vec::new() }
+    }
+
+    /// The parameter `name`, in its shape.
+    #[must_use]
+    pub fn parameter<const D: usize>(&self, name: &str) -> M::T<D> {
+        let index = self.layout.parameter(name);
+        let shape: [usize; D] = self.layout.parameters[index]
+            .shape
+            .as_slice()
+            .try_into()
+            .unwrap_or_else(|_| panic!("parameter {name} does not have rank {D}"));
+        M::linear(self.parameters[index].clone(), |x| x.reshape(shape))
+    }
+
+    /// Convolution without bias.
+    #[must_use]
+    pub fn conv(&self, name: &str, x: M::T<4>, conv: Conv) -> M::T<4> {
+        M::conv2d(x, self.parameter(&format!("{name}.weight")), None, conv)
+    }
+
+    /// Convolution with bias.
+    #[must_use]
+    pub fn conv_bias(&self, name: &str, x: M::T<4>, conv: Conv) -> M::T<4> {
+        let bias = self.parameter(&format!("{name}.bias"));
+        M::conv2d(x, self.parameter(&format!("{name}.weight")), Some(bias), conv)
+    }
+
+    /// Batch normalisation in the pass's regime.
+    pub fn batch_norm(&mut self, name: &str, x: M::T<4>) -> M::T<4> {
+        let layer = self.layout.batch_norm(name);
+        let weight = self.parameter(&format!("{name}.weight"));
+        let bias = self.parameter(&format!("{name}.bias"));
+        match self.normalization {
+            Normalization::Running => M::batch_norm_eval(x, weight, bias, &self.running[layer]),
+            Normalization::Batch => {
+                let [batch, _, height, width] = M::value(&x).dims();
+                let (y, statistics) = M::batch_norm_train(x, weight, bias);
+                self.observed.push((layer, statistics, batch * height * width));
+                y
+            }
+        }
+    }
+
+    /// Convolution `conv_name`, batch normalisation `norm_name`, ReLU.
+    pub fn conv_norm_relu(
+        &mut self,
+        [conv_name, norm_name]: [&str; 2],
+        x: M::T<4>,
+        conv: Conv,
+    ) -> M::T<4> {
+        let x = self.conv(conv_name, x, conv);
+        M::relu(self.batch_norm(norm_name, x))
+    }
+
+    /// Drops whole channels of `[B, C, H, W]` and scales the rest (`torch.nn.Dropout2d`).
+    #[must_use]
+    pub fn dropout_channels(&self, x: M::T<4>) -> M::T<4> {
+        let Some(Dropout { probability, stream }) = self.dropout else { return x };
+        let value = M::value(&x);
+        let [batch, channels, _, _] = value.dims();
+        let kept = 1.0 / (1.0 - probability);
+        let mask: Vec<f64> = (0..(batch * channels) as u64)
+            .map(|i| if stream.uniform(i) < probability { 0.0 } else { kept })
+            .collect();
+        let mask = crate::layout::tensor_from(&mask, &value.device(), value.dtype())
+            .reshape([batch, channels, 1, 1]);
+        M::linear(x, |x| x * mask.clone())
+    }
+
+    /// Device and precision of the pass.
+    #[must_use]
+    pub fn placement(&self) -> (Device, DType) {
+        let first = M::value(&self.parameters[0]);
+        (first.device(), first.dtype())
+    }
+}
+
+/// Running statistics after the observed batches: `0.9 old + 0.1 new`, with unbiased variance.
+#[must_use]
+pub fn updated_statistics(
+    running: &[BatchStatistics],
+    observed: &[(usize, BatchStatistics, usize)],
+) -> Vec<BatchStatistics> {
+    let mut updated = running.to_vec();
+    for (layer, batch, count) in observed {
+        let count = *count as f64;
+        // One element per channel has no unbiased variance; torch refuses it, we keep the biased.
+        let unbiased = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
+        let old = updated[*layer].clone();
+        updated[*layer] = BatchStatistics {
+            mean: average(old.mean, untracked(&batch.mean)),
+            variance: average(old.variance, untracked(&batch.variance).mul_scalar(unbiased)),
+        };
+    }
+    updated
+}
+
+fn average(old: Tensor<1>, new: Tensor<1>) -> Tensor<1> {
+    old.mul_scalar(1.0 - STATISTICS_MOMENTUM) + new.mul_scalar(STATISTICS_MOMENTUM)
+}
+
+fn untracked(x: &Tensor<1>) -> Tensor<1> {
+    x.clone().without_autodiff()
+}

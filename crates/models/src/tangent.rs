@@ -1,0 +1,240 @@
+//! Forward mode: every quantity carries its derivative along one direction of parameter space.
+
+use burn::tensor::module::{conv2d, max_pool2d_with_indices};
+use burn::tensor::{Tensor, activation};
+
+use crate::mode::{
+    BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryReadOf, Mode, NORMALIZE_EPSILON,
+    max_pool3_options,
+};
+
+/// A value with its tangent.
+#[derive(Clone, Debug)]
+pub struct Dual<const D: usize> {
+    /// The ordinary forward value.
+    pub value: Tensor<D>,
+    /// Derivative of the value along the direction; `None` where it is zero by construction.
+    pub tangent: Option<Tensor<D>>,
+}
+
+impl<const D: usize> Dual<D> {
+    /// A parameter and the direction along which to differentiate, as a constant.
+    #[must_use]
+    pub fn new(value: Tensor<D>, tangent: Tensor<D>) -> Self {
+        Self { value, tangent: Some(tangent) }
+    }
+}
+
+/// Mode of [`Dual`] pairs.
+///
+/// Masks and pooling indices are constants of the pass, and statistics are never written back:
+/// the pass exists for its tangent alone.
+/// Source: Pearlmutter 1994, forward-over-reverse with the roles exchanged.
+pub struct Tangent;
+
+impl Mode for Tangent {
+    type T<const D: usize> = Dual<D>;
+
+    fn constant<const D: usize>(x: Tensor<D>) -> Dual<D> {
+        Dual { value: x, tangent: None }
+    }
+
+    fn value<const D: usize>(x: &Dual<D>) -> Tensor<D> {
+        x.value.clone()
+    }
+
+    fn linear<const D: usize, const E: usize>(
+        x: Dual<D>,
+        map: impl Fn(Tensor<D>) -> Tensor<E>,
+    ) -> Dual<E> {
+        Dual { value: map(x.value), tangent: x.tangent.map(&map) }
+    }
+
+    fn detach<const D: usize>(x: Dual<D>) -> Dual<D> {
+        Dual { value: x.value.detach(), tangent: None }
+    }
+
+    fn add<const D: usize>(a: Dual<D>, b: Dual<D>) -> Dual<D> {
+        let tangent = sum(
+            a.tangent.map(|t| t.expand(broadcast(a.value.dims(), b.value.dims()))),
+            b.tangent.map(|t| t.expand(broadcast(a.value.dims(), b.value.dims()))),
+        );
+        Dual { value: a.value + b.value, tangent }
+    }
+
+    fn mul<const D: usize>(a: Dual<D>, b: Dual<D>) -> Dual<D> {
+        let tangent =
+            sum(a.tangent.map(|t| t * b.value.clone()), b.tangent.map(|t| t * a.value.clone()));
+        Dual { value: a.value * b.value, tangent }
+    }
+
+    fn matmul<const D: usize>(a: Dual<D>, b: Dual<D>) -> Dual<D> {
+        let tangent = sum(
+            a.tangent.map(|t| t.matmul(b.value.clone())),
+            b.tangent.map(|t| a.value.clone().matmul(t)),
+        );
+        Dual { value: a.value.matmul(b.value), tangent }
+    }
+
+    fn cat<const D: usize>(parts: Vec<Dual<D>>, axis: usize) -> Dual<D> {
+        let tangent = parts.iter().any(|part| part.tangent.is_some()).then(|| {
+            let tangents = parts
+                .iter()
+                .map(|part| part.tangent.clone().unwrap_or_else(|| part.value.zeros_like()))
+                .collect();
+            Tensor::cat(tangents, axis)
+        });
+        Dual {
+            value: Tensor::cat(parts.into_iter().map(|part| part.value).collect(), axis),
+            tangent,
+        }
+    }
+
+    fn conv2d(x: Dual<4>, weight: Dual<4>, bias: Option<Dual<1>>, conv: Conv) -> Dual<4> {
+        let (bias_value, bias_tangent) =
+            bias.map_or((None, None), |bias| (Some(bias.value), bias.tangent));
+        let through_input =
+            x.tangent.map(|t| conv2d(t, weight.value.clone(), None, conv.options()));
+        let through_weight =
+            weight.tangent.map(|t| conv2d(x.value.clone(), t, bias_tangent, conv.options()));
+        Dual {
+            value: conv2d(x.value, weight.value, bias_value, conv.options()),
+            tangent: sum(through_input, through_weight),
+        }
+    }
+
+    fn max_pool3(x: Dual<4>) -> Dual<4> {
+        let [batch, channels, height, width] = x.value.dims();
+        let (_, index) = max_pool2d_with_indices(x.value.clone().detach(), max_pool3_options());
+        let [_, _, pooled_height, pooled_width] = index.dims();
+        let index = index.reshape([batch, channels, pooled_height * pooled_width]);
+        Self::linear(x, |x| {
+            x.reshape([batch, channels, height * width]).gather(2, index.clone()).reshape([
+                batch,
+                channels,
+                pooled_height,
+                pooled_width,
+            ])
+        })
+    }
+
+    fn relu<const D: usize>(x: Dual<D>) -> Dual<D> {
+        let tangent = x.tangent.map(|t| {
+            let inactive = x.value.clone().lower_equal_elem(0.0);
+            t.mask_fill(inactive, 0.0)
+        });
+        Dual { value: activation::relu(x.value), tangent }
+    }
+
+    fn batch_norm_train(x: Dual<4>, weight: Dual<1>, bias: Dual<1>) -> (Dual<4>, BatchStatistics) {
+        let channels = x.value.dims()[1];
+        let mean_of = |x: Tensor<4>| channel_mean(x);
+        let mean = mean_of(x.value.clone());
+        let centred = x.value - mean.clone();
+        let variance = mean_of(centred.clone().square());
+        // 1 / sqrt(variance + eps), [1, C, 1, 1].
+        let inverse = variance.clone().add_scalar(BATCH_NORM_EPSILON).sqrt().recip();
+        let normalized = centred * inverse.clone();
+        let gain = weight.value.reshape([1, channels, 1, 1]);
+        // d normalized = inverse * (dx - mean(dx) - normalized * mean(normalized * dx))
+        let through_input = x.tangent.map(|t| {
+            let t = t.clone() - mean_of(t);
+            let slope = mean_of(normalized.clone() * t.clone());
+            (t - normalized.clone() * slope) * (inverse * gain.clone())
+        });
+        let through_weight =
+            weight.tangent.map(|t| normalized.clone() * t.reshape([1, channels, 1, 1]));
+        let shape = normalized.dims();
+        let through_bias = bias.tangent.map(|t| t.reshape([1, channels, 1, 1]).expand(shape));
+        let value = normalized * gain + bias.value.reshape([1, channels, 1, 1]);
+        let statistics = BatchStatistics {
+            mean: mean.reshape([channels]).detach(),
+            variance: variance.reshape([channels]).detach(),
+        };
+        let tangent = sum(sum(through_input, through_weight), through_bias);
+        (Dual { value, tangent }, statistics)
+    }
+
+    fn batch_norm_eval(
+        x: Dual<4>,
+        weight: Dual<1>,
+        bias: Dual<1>,
+        running: &BatchStatistics,
+    ) -> Dual<4> {
+        let channels = x.value.dims()[1];
+        let as_channels = |t: Tensor<1>| t.reshape([1, channels, 1, 1]);
+        let mean = as_channels(running.mean.clone());
+        let inverse =
+            as_channels(running.variance.clone()).add_scalar(BATCH_NORM_EPSILON).sqrt().recip();
+        let normalized = Dual {
+            value: (x.value - mean) * inverse.clone(),
+            tangent: x.tangent.map(|t| t * inverse.clone()),
+        };
+        let gain = Self::linear(weight, as_channels);
+        Self::add(Self::mul(normalized, gain), Self::linear(bias, as_channels))
+    }
+
+    fn log_softmax<const D: usize>(x: Dual<D>, axis: usize) -> Dual<D> {
+        let value = activation::log_softmax(x.value, axis);
+        let tangent = x.tangent.map(|t| {
+            let mean = (value.clone().exp() * t.clone()).sum_dim(axis);
+            t - mean
+        });
+        Dual { value, tangent }
+    }
+
+    fn l2_normalize<const D: usize>(x: Dual<D>, axis: usize) -> Dual<D> {
+        let norm = x
+            .value
+            .clone()
+            .square()
+            .sum_dim(axis)
+            .clamp_min(NORMALIZE_EPSILON * NORMALIZE_EPSILON)
+            .sqrt();
+        let value = x.value / norm.clone();
+        let tangent = x.tangent.map(|t| {
+            let along = (value.clone() * t.clone()).sum_dim(axis);
+            (t - value.clone() * along) / norm
+        });
+        Dual { value, tangent }
+    }
+
+    fn memory_read(
+        features: Dual<2>,
+        memory: Dual<2>,
+        noise: Option<Tensor<2>>,
+        temperature: f64,
+    ) -> MemoryReadOf<Self> {
+        let normalized = Self::l2_normalize(features, 1);
+        let slots = Self::linear(memory.clone(), Tensor::transpose);
+        let scores = Self::matmul(normalized.clone(), slots);
+        let noisy = match noise {
+            Some(noise) => Self::add(scores.clone(), Self::constant(noise)),
+            None => scores.clone(),
+        };
+        let log_weights = Self::log_softmax(Self::scale(noisy, 1.0 / temperature), 1);
+        let weights_value = log_weights.value.exp();
+        let weights = Dual {
+            tangent: log_weights.tangent.map(|t| weights_value.clone() * t),
+            value: weights_value,
+        };
+        let readout = Self::matmul(weights.clone(), memory);
+        MemoryReadOf { normalized, scores, weights, readout }
+    }
+}
+
+/// Mean over batch, height and width: `[B, C, H, W]` to `[1, C, 1, 1]`.
+fn channel_mean(x: Tensor<4>) -> Tensor<4> {
+    x.mean_dims(&[0, 2, 3])
+}
+
+fn sum<const D: usize>(a: Option<Tensor<D>>, b: Option<Tensor<D>>) -> Option<Tensor<D>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    }
+}
+
+fn broadcast<const D: usize>(a: [usize; D], b: [usize; D]) -> [usize; D] {
+    std::array::from_fn(|axis| a[axis].max(b[axis]))
+}

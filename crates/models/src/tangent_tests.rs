@@ -1,0 +1,185 @@
+//! Every operation's tangent against finite differences, in f64 away from kinks.
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use crate::layout::tensor_from;
+use crate::mode::{BatchStatistics, Conv, Mode, Plain};
+use crate::random::Stream;
+use crate::resize::resize_bilinear;
+use crate::tangent::{Dual, Tangent};
+
+/// A scalar function of a flat parameter vector, in both modes.
+struct Case {
+    name: &'static str,
+    parameters: usize,
+    plain: fn(Tensor<1>) -> Tensor<1>,
+    dual: fn(Dual<1>) -> Dual<1>,
+}
+
+macro_rules! case {
+    ($function:ident, $parameters:expr) => {
+        Case {
+            name: stringify!($function),
+            parameters: $parameters,
+            plain: |x| weighted::<Plain, 4>($function::<Plain>(x)),
+            dual: |x| weighted::<Tangent, 4>($function::<Tangent>(x)),
+        }
+    };
+}
+
+/// `sum c y^2` with fixed random `c`: curved even where the operation is linear.
+fn weighted<M: Mode, const D: usize>(y: M::T<D>) -> M::T<1> {
+    let weights =
+        random("weights", M::value(&y).shape().num_elements()).reshape(M::value(&y).dims());
+    let squared = M::mul(y.clone(), y);
+    M::linear(squared, |y| (y * weights.clone()).sum())
+}
+
+fn random(name: &str, len: usize) -> Tensor<1> {
+    let stream = Stream::named(name);
+    let values: Vec<f64> = (0..len as u64).map(|i| stream.uniform(i) * 2.0 - 1.0).collect();
+    tensor_from(&values, &Device::flex(), DType::F64)
+}
+
+fn part<M: Mode, const D: usize>(x: &M::T<1>, start: usize, shape: [usize; D]) -> M::T<D> {
+    let len: usize = shape.iter().product();
+    M::linear(x.clone(), |x| x.slice([start..start + len]).reshape(shape))
+}
+
+fn image<M: Mode>(x: &M::T<1>) -> M::T<4> {
+    part::<M, 4>(x, 0, [2, 3, 5, 4])
+}
+
+const IMAGE: usize = 2 * 3 * 5 * 4;
+
+fn conv_with_bias<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let weight = part::<M, 4>(&x, IMAGE, [2, 3, 3, 3]);
+    let bias = part::<M, 1>(&x, IMAGE + 54, [2]);
+    M::conv2d(image::<M>(&x), weight, Some(bias), Conv { stride: 2, padding: 2, dilation: 2 })
+}
+
+fn conv_of_a_constant<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let input = M::constant(random("constant", IMAGE).reshape([2, 3, 5, 4]));
+    M::conv2d(input, part::<M, 4>(&x, 0, [2, 3, 3, 3]), None, Conv::same3(1, 1))
+}
+
+fn batch_norm_of_the_batch<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let weight = part::<M, 1>(&x, IMAGE, [3]);
+    let bias = part::<M, 1>(&x, IMAGE + 3, [3]);
+    M::batch_norm_train(image::<M>(&x), weight, bias).0
+}
+
+fn batch_norm_of_running_statistics<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let running =
+        BatchStatistics { mean: random("mean", 3), variance: random("variance", 3).square() + 0.5 };
+    let weight = part::<M, 1>(&x, IMAGE, [3]);
+    let bias = part::<M, 1>(&x, IMAGE + 3, [3]);
+    M::batch_norm_eval(image::<M>(&x), weight, bias, &running)
+}
+
+fn relu<M: Mode>(x: M::T<1>) -> M::T<4> {
+    M::relu(image::<M>(&x))
+}
+
+fn max_pool<M: Mode>(x: M::T<1>) -> M::T<4> {
+    M::max_pool3(image::<M>(&x))
+}
+
+fn log_softmax<M: Mode>(x: M::T<1>) -> M::T<4> {
+    M::log_softmax(image::<M>(&x), 1)
+}
+
+fn l2_normalize<M: Mode>(x: M::T<1>) -> M::T<4> {
+    M::l2_normalize(image::<M>(&x), 1)
+}
+
+fn cat_with_a_constant<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let constant = M::constant(random("constant", IMAGE).reshape([2, 3, 5, 4]));
+    M::cat(vec![constant, image::<M>(&x)], 1)
+}
+
+fn resize<M: Mode>(x: M::T<1>) -> M::T<4> {
+    resize_bilinear::<M>(image::<M>(&x), [7, 9])
+}
+
+fn broadcast_add_and_mul<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let row = part::<M, 4>(&x, IMAGE, [1, 3, 1, 1]);
+    M::mul(M::add(image::<M>(&x), row.clone()), row)
+}
+
+fn gather<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let index: Vec<i32> = (0..40).map(|i| i % 3).collect();
+    let index = Tensor::<4, Int>::from_data(
+        TensorData::new(index, [2, 1, 5, 4]),
+        (&Device::flex(), DType::I32),
+    );
+    M::gather(image::<M>(&x), 1, &index)
+}
+
+fn memory_read<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let features = part::<M, 2>(&x, 0, [6, 4]);
+    let memory = M::l2_normalize(part::<M, 2>(&x, 24, [5, 4]), 1);
+    let noise = random("noise", 30).reshape([6, 5]);
+    let read = M::memory_read(features, memory, Some(noise), 0.5);
+    let all = M::cat(vec![read.normalized, read.scores, read.weights, read.readout], 1);
+    M::linear(all, |x| x.reshape([6, 18, 1, 1]))
+}
+
+const CASES: [Case; 13] = [
+    case!(conv_with_bias, IMAGE + 56),
+    case!(conv_of_a_constant, 54),
+    case!(batch_norm_of_the_batch, IMAGE + 6),
+    case!(batch_norm_of_running_statistics, IMAGE + 6),
+    case!(relu, IMAGE),
+    case!(max_pool, IMAGE),
+    case!(log_softmax, IMAGE),
+    case!(l2_normalize, IMAGE),
+    case!(cat_with_a_constant, IMAGE),
+    case!(resize, IMAGE),
+    case!(broadcast_add_and_mul, IMAGE + 3),
+    case!(gather, IMAGE),
+    case!(memory_read, 44),
+];
+
+fn gradient(case: &Case, at: &Tensor<1>) -> Vec<f64> {
+    let leaf = at.clone().autodiff().require_grad();
+    let gradients = (case.plain)(leaf.clone()).backward();
+    leaf.grad(&gradients).unwrap().into_data().to_vec().unwrap()
+}
+
+#[test]
+fn tangent_and_hessian_product_of_every_operation_equal_finite_differences() {
+    // f64 central differences at 1e-6: truncation 1e-12, rounding 1e-16 / 1e-6 = 1e-10.
+    const STEP: f64 = 1e-6;
+    const TOLERANCE: f64 = 1e-7;
+    for case in &CASES {
+        let at = random(case.name, case.parameters);
+        let direction = random(&format!("{} direction", case.name), case.parameters);
+        let ahead = at.clone() + direction.clone().mul_scalar(STEP);
+        let behind = at.clone() - direction.clone().mul_scalar(STEP);
+        let value = |x: &Tensor<1>| (case.plain)(x.clone()).into_scalar::<f64>();
+
+        let leaf = at.clone().autodiff().require_grad();
+        let dual = (case.dual)(Dual::new(leaf.clone(), direction));
+        let tangent = dual.tangent.unwrap();
+        let expected = (value(&ahead) - value(&behind)) / (2.0 * STEP);
+        let got = tangent.clone().without_autodiff().into_scalar::<f64>();
+        assert!(
+            (got - expected).abs() <= TOLERANCE * expected.abs().max(1.0),
+            "{}: tangent {got}, expected {expected}",
+            case.name
+        );
+
+        let product: Vec<f64> =
+            leaf.grad(&tangent.backward()).unwrap().into_data().to_vec().unwrap();
+        let (ahead, behind) = (gradient(case, &ahead), gradient(case, &behind));
+        for (index, got) in product.iter().enumerate() {
+            let expected = (ahead[index] - behind[index]) / (2.0 * STEP);
+            assert!(
+                (got - expected).abs() <= TOLERANCE * expected.abs().max(1.0),
+                "{}: Hv[{index}] {got}, expected {expected}",
+                case.name
+            );
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Turns the stored bytes of a tile back into its plain or residual form.
+
+use zstd_safe::DCtx;
+
+use crate::error::Fault;
+use crate::grid::{LABEL_TILE_EDGE, RGB_TILE_EDGE};
+use crate::head::Tile;
+
+/// Bytes of the largest tile of either kind.
+const LARGEST_TILE: usize = {
+    let (rgb, label) = (RGB_TILE_EDGE.pow(2) * 3, LABEL_TILE_EDGE.pow(2));
+    if rgb > label { rgb as usize } else { label as usize }
+};
+
+/// What a thread needs to read tiles; each thread keeps one and passes it to every read.
+pub struct Decoder {
+    context: DCtx<'static>,
+    tile: Box<[u8; LARGEST_TILE]>,
+}
+
+impl Decoder {
+    /// A new decoder.
+    ///
+    /// # Panics
+    /// When there is no memory for a zstd context (about 100 KiB).
+    pub fn new() -> Self {
+        Self { context: DCtx::create(), tile: Box::new([0; LARGEST_TILE]) }
+    }
+
+    /// Checks the stored bytes and expands them to the tile's `raw_length`.
+    ///
+    /// Bytes that already have that length are not compressed and come back as they are.
+    pub(crate) fn expand<'a>(
+        &'a mut self,
+        stored: &'a [u8],
+        tile: Tile,
+        raw_length: usize,
+    ) -> Result<&'a [u8], Fault> {
+        let found = crc32c::crc32c(stored);
+        if found != tile.checksum {
+            return Err(Fault::Checksum { found, expected: tile.checksum });
+        }
+        if stored.len() == raw_length {
+            return Ok(stored);
+        }
+        let target = &mut self.tile[..raw_length];
+        match self.context.decompress(target, stored) {
+            Ok(length) if length == raw_length => Ok(target),
+            Ok(found) => Err(Fault::Length { found, expected: raw_length }),
+            Err(code) => {
+                let reason = zstd_safe::get_error_name(code);
+                Err(Fault::Zstd { reason, expected: raw_length })
+            }
+        }
+    }
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Decoder").finish_non_exhaustive()
+    }
+}

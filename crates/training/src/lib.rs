@@ -1,0 +1,15 @@
+//! Recipe to run: losses, schedule, algorithms, checkpoints, resume.
+#![forbid(unsafe_code)]
+
+pub mod batches;
+pub mod checkpoint;
+pub mod losses;
+pub mod method;
+pub mod metrics;
+pub mod objective;
+pub mod optimizer;
+pub mod recipe;
+pub mod run;
+pub mod schedule;
+pub mod state;
+pub mod step;

@@ -1,0 +1,179 @@
+//! `metrics.jsonl`: one JSON object per logged step.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Tensor;
+use evaluation::report::Curve;
+use evaluation::whole_file;
+use serde::{Deserialize, Serialize};
+
+use crate::step::{PassReport, StepReport};
+
+/// Name of the log in a run folder.
+pub const METRICS_FILE: &str = "metrics.jsonl";
+
+/// One line of the log. Everything in it is a function of the recipe and the device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MetricsLine {
+    /// Steps taken, this one included.
+    pub step: u64,
+    /// Outer rate of this step.
+    pub learning_rate: f64,
+    /// Inner rate of this step; absent in an aggregated step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner_rate: Option<f64>,
+    /// Domains of the inner pass.
+    pub meta_train: Vec<String>,
+    /// Domains of the outer pass; none in an aggregated step.
+    pub meta_test: Vec<String>,
+    /// Losses of the inner, or only, pass.
+    pub inner: BTreeMap<String, f64>,
+    /// Losses of the outer pass.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outer: BTreeMap<String, f64>,
+    /// Global norm of the inner gradient.
+    pub inner_gradient_norm: f64,
+    /// Global norm of the outer gradient, second-order term included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outer_gradient_norm: Option<f64>,
+    /// Global norm of the second-order term `alpha H g'`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_order_norm: Option<f64>,
+    /// Whether any pass had no labelled pixel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub empty_labels: bool,
+}
+
+impl MetricsLine {
+    /// Reads a step's report from the device, in one transfer.
+    #[must_use]
+    pub fn new(step: u64, rates: [f64; 2], report: &StepReport) -> Self {
+        let mut tensors = Vec::new();
+        let mut push = |tensor: &Tensor<1>| {
+            tensors.push(tensor.clone());
+        };
+        let passes = [Some(&report.inner), report.outer.as_ref()];
+        for pass in passes.iter().flatten() {
+            pass.losses.iter().for_each(|(_, tensor)| push(tensor));
+            pass.gradient_norm.iter().for_each(&mut push);
+        }
+        report.second_order_norm.iter().for_each(&mut push);
+        let values: Vec<f32> =
+            Tensor::cat(tensors, 0).try_into_vec_as().expect("losses convert to f32");
+        let mut values = values.into_iter().map(f64::from);
+        let mut take = |pass: &PassReport| {
+            let losses: BTreeMap<String, f64> = pass
+                .losses
+                .iter()
+                .map(|(name, _)| ((*name).to_owned(), values.next().unwrap_or(f64::NAN)))
+                .collect();
+            let norm = pass.gradient_norm.as_ref().and_then(|_| values.next());
+            (losses, norm)
+        };
+        let (inner, inner_norm) = take(&report.inner);
+        let (outer, outer_gradient_norm) = report.outer.as_ref().map(&mut take).unwrap_or_default();
+        let second_order_norm = report.second_order_norm.as_ref().and_then(|_| values.next());
+        Self {
+            step,
+            learning_rate: rates[0],
+            inner_rate: report.outer.is_some().then_some(rates[1]),
+            meta_train: Vec::new(),
+            meta_test: Vec::new(),
+            inner,
+            outer,
+            inner_gradient_norm: inner_norm.unwrap_or(f64::NAN),
+            outer_gradient_norm,
+            second_order_norm,
+            empty_labels: false,
+        }
+    }
+
+    /// The first value that is not finite.
+    #[must_use]
+    pub fn not_finite(&self) -> Option<(String, f64)> {
+        let losses = |pass: &str, losses: &BTreeMap<String, f64>| {
+            losses
+                .iter()
+                .map(|(name, value)| (format!("{pass} {name} loss"), *value))
+                .collect::<Vec<_>>()
+        };
+        let mut all = losses("inner", &self.inner);
+        all.extend(losses("outer", &self.outer));
+        all.push(("inner gradient norm".to_owned(), self.inner_gradient_norm));
+        all.extend(self.outer_gradient_norm.map(|norm| ("outer gradient norm".to_owned(), norm)));
+        all.into_iter().find(|(_, value)| !value.is_finite())
+    }
+}
+
+/// Appends lines to a log.
+pub struct MetricsLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl MetricsLog {
+    /// Opens the log in `run_dir` and drops lines after `step`, as a resumed run writes them anew.
+    ///
+    /// # Errors
+    /// If the log cannot be read or written, or a kept line is not one.
+    pub fn open(run_dir: &Path, step: u64) -> io::Result<Self> {
+        let path = run_dir.join(METRICS_FILE);
+        if path.exists() {
+            let kept: String = fs::read_to_string(&path)?
+                .lines()
+                .filter(|line| {
+                    // A line cut short by a crash is after the checkpoint and goes too.
+                    serde_json::from_str::<MetricsLine>(line).is_ok_and(|line| line.step <= step)
+                })
+                .map(|line| format!("{line}\n"))
+                .collect();
+            whole_file::write(&path, kept.as_bytes())?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        Ok(Self { path, file })
+    }
+
+    /// Appends a line.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn append(&mut self, line: &MetricsLine) -> io::Result<()> {
+        let mut text = serde_json::to_string(line).map_err(io::Error::other)?;
+        text.push('\n');
+        self.file.write_all(text.as_bytes())
+    }
+
+    /// Where the log is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Curves of a run's log, for a report.
+///
+/// # Errors
+/// If the log cannot be read.
+pub fn curves(run_dir: &Path) -> io::Result<Vec<Curve>> {
+    let text = fs::read_to_string(run_dir.join(METRICS_FILE))?;
+    let lines: Vec<MetricsLine> =
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let curve = |name: &str, log_scale, value: &dyn Fn(&MetricsLine) -> Option<f64>| Curve {
+        name: name.to_owned(),
+        log_scale,
+        points: lines.iter().filter_map(|line| Some((line.step as f64, value(line)?))).collect(),
+    };
+    let curves = [
+        curve("segmentation loss (sources)", false, &|l| l.inner.get("segmentation").copied()),
+        curve("segmentation loss (meta-test)", false, &|l| l.outer.get("segmentation").copied()),
+        curve("feature cohesion loss", false, &|l| l.inner.get("cohesion").copied()),
+        curve("memory divergence loss", false, &|l| l.inner.get("divergence").copied()),
+        curve("inner gradient norm", true, &|l| Some(l.inner_gradient_norm)),
+        curve("outer gradient norm", true, &|l| l.outer_gradient_norm),
+        curve("second-order term norm", true, &|l| l.second_order_norm),
+    ];
+    Ok(curves.into_iter().filter(|curve| !curve.points.is_empty()).collect())
+}

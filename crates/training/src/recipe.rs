@@ -1,0 +1,416 @@
+//! A recipe: one training run, completely, as a TOML file.
+//!
+//! Every key must be there and no other: a run is what its recipe says. `[method]` alone may start
+//! from a `preset` and list only what differs; the resolved recipe in the run folder lists all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use loader::{Augment, DomainSource};
+use models::deeplab_v3_plus::DeepLabV3PlusConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::method::{Algorithm, Method};
+use crate::optimizer::SgdSettings;
+use crate::schedule::Schedule;
+
+/// A training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name of the run in tables and reports.
+    pub name: String,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Training steps.
+    pub steps: u64,
+    /// Steps between lines of `metrics.jsonl`.
+    pub log_every_steps: u64,
+    /// Steps between checkpoints; the last step always has one.
+    pub checkpoint_every_steps: u64,
+    /// The network.
+    pub model: ModelRecipe,
+    /// Source domains and crops.
+    pub data: DataRecipe,
+    /// Augmentation of the training samples.
+    pub augmentation: AugmentationRecipe,
+    /// Algorithm and its variants.
+    pub method: Method,
+    /// Rates.
+    pub schedule: Schedule,
+    /// Optimiser.
+    pub optimizer: SgdSettings,
+    /// How the trained network is evaluated unless told otherwise.
+    pub evaluation: EvaluationRecipe,
+}
+
+/// The network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRecipe {
+    /// Which network: `deeplab_v3_plus`.
+    pub name: ModelName,
+    /// Bottleneck blocks per stage; ResNet-50 has `[3, 4, 6, 3]`.
+    pub blocks: [usize; 4],
+    /// Divides all widths of the reference: 1, 2, 4, 8 or 16.
+    pub width_divisor: usize,
+    /// Input pixels per feature pixel: 8, 16 or 32.
+    pub output_stride: usize,
+    /// Dilations of the ASPP; scale them with the crop.
+    pub aspp_rates: [usize; 3],
+    /// Whether the network has a categorical memory.
+    pub memory: bool,
+    /// Batches (of all domains) that give the memory its first value.
+    pub memory_init_batches: u64,
+    /// Channel dropout of the auxiliary head; 0.1 in the reference.
+    pub auxiliary_dropout: f64,
+}
+
+/// Known networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelName {
+    /// DeepLabV3+ on a ResNet.
+    #[serde(rename = "deeplab_v3_plus")]
+    DeepLabV3Plus,
+}
+
+/// Source domains and crops.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataRecipe {
+    /// Source domains.
+    pub sources: Vec<SourceRecipe>,
+    /// Samples of each domain in a batch; 4 in the reference.
+    pub samples_per_domain: usize,
+    /// Crop height, pixels; 768 in the reference.
+    pub crop_height: u32,
+    /// Crop width, pixels; 768 in the reference.
+    pub crop_width: u32,
+    /// Threads that decode and augment.
+    pub workers: usize,
+}
+
+/// One source domain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceRecipe {
+    /// Name of the domain.
+    pub name: String,
+    /// Folders that `shard pack` wrote; relative ones start at the recipe's folder.
+    pub shards: Vec<PathBuf>,
+}
+
+/// Augmentation of training samples; source: method of the reference's transforms.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AugmentationRecipe {
+    /// Smallest scale; 0.5 in the reference.
+    pub scale_min: f32,
+    /// Largest scale; 2.0.
+    pub scale_max: f32,
+    /// Probability of a horizontal flip; 0.5.
+    pub flip_probability: f32,
+    /// Probability of colour jitter; 0.5.
+    pub jitter_probability: f32,
+    /// Largest change of brightness; 0.4.
+    pub brightness: f32,
+    /// Largest change of contrast; 0.4.
+    pub contrast: f32,
+    /// Largest change of saturation; 0.4.
+    pub saturation: f32,
+    /// Largest turn of hue, in turns; 0.1.
+    pub hue: f32,
+    /// Smallest sigma of the Gaussian blur, pixels; 0.15.
+    pub blur_sigma_min: f32,
+    /// Largest sigma, pixels; 1.3.
+    pub blur_sigma_max: f32,
+    /// Filter of the image's resize: `bilinear` or `bicubic`.
+    pub image_filter: FilterRecipe,
+}
+
+/// Filter of the image's resize.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilterRecipe {
+    /// Triangle.
+    Bilinear,
+    /// Catmull-Rom, as in Pillow.
+    Bicubic,
+}
+
+/// How the trained network is evaluated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationRecipe {
+    /// Protocol: `whole`, `sliding` or `sliding-flip`.
+    pub protocol: String,
+    /// Window of the sliding protocols, `[height, width]` in pixels; the crop is fair.
+    pub window: [u32; 2],
+}
+
+/// What can be wrong with a recipe.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The recipe.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, a missing field or a value of the wrong type.
+    #[error("{}: {reason}\nhint: a recipe has every key of recipes/README.md and no other", path.display())]
+    Parse {
+        /// The recipe.
+        path: PathBuf,
+        /// What and where.
+        reason: String,
+    },
+    /// An override that is not `key=value` with an existing key.
+    #[error("--set {text}: {reason}")]
+    Override {
+        /// The override.
+        text: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Keys that contradict each other.
+    #[error("{}: {key} is {found}, expected {expected}", path.display())]
+    Contradiction {
+        /// The recipe.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What it may be.
+        expected: String,
+    },
+}
+
+impl Recipe {
+    /// Reads a recipe, applies `overrides` (`key=value`, dotted keys), resolves and checks it.
+    ///
+    /// # Errors
+    /// See [`RecipeError`].
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, RecipeError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| RecipeError::Read { path: path.to_owned(), source })?;
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        Self::parse(&text, path, folder, overrides)
+    }
+
+    /// As [`Recipe::load`], from text; `path` is named in errors.
+    ///
+    /// # Errors
+    /// See [`RecipeError`].
+    pub fn parse(
+        text: &str,
+        path: &Path,
+        folder: &Path,
+        overrides: &[String],
+    ) -> Result<Self, RecipeError> {
+        let parse = |reason: String| RecipeError::Parse { path: path.to_owned(), reason };
+        let mut table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| parse(error.to_string()))?;
+        expand_preset(&mut table).map_err(&parse)?;
+        for text in overrides {
+            apply_override(&mut table, text)?;
+        }
+        // Through text again, so that errors point at a line of the resolved recipe.
+        let mut recipe: Self = toml::from_str(&table.to_string())
+            .map_err(|error| parse(error.to_string().trim_end().to_owned()))?;
+        for source in &mut recipe.data.sources {
+            for shards in &mut source.shards {
+                // Absolute, since the resolved recipe is read again from the run folder.
+                let joined = folder.join(&*shards);
+                *shards = std::path::absolute(&joined)
+                    .map_err(|source| RecipeError::Read { path: joined, source })?;
+            }
+        }
+        recipe.check(path)?;
+        Ok(recipe)
+    }
+
+    /// The recipe as TOML with every key.
+    ///
+    /// # Errors
+    /// Never for a recipe that was parsed.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string_pretty(self)
+    }
+
+    /// The network's sizes for data of `classes` classes.
+    #[must_use]
+    pub fn network(&self, classes: usize) -> DeepLabV3PlusConfig {
+        let ModelName::DeepLabV3Plus = self.model.name;
+        DeepLabV3PlusConfig {
+            blocks: self.model.blocks,
+            width_divisor: self.model.width_divisor,
+            output_stride: self.model.output_stride,
+            aspp_rates: self.model.aspp_rates,
+            classes,
+            memory: self.model.memory,
+        }
+    }
+
+    /// The loader's sources.
+    #[must_use]
+    pub fn domain_sources(&self) -> Vec<DomainSource> {
+        self.data
+            .sources
+            .iter()
+            .map(|source| DomainSource { name: source.name.clone(), shards: source.shards.clone() })
+            .collect()
+    }
+
+    /// The loader's augmentation.
+    #[must_use]
+    pub fn augment(&self) -> Augment {
+        let a = self.augmentation;
+        Augment {
+            scale_min: a.scale_min,
+            scale_max: a.scale_max,
+            flip_probability: a.flip_probability,
+            jitter: loader::Jitter {
+                probability: a.jitter_probability,
+                brightness: a.brightness,
+                contrast: a.contrast,
+                saturation: a.saturation,
+                hue: a.hue,
+            },
+            blur_sigma_min: a.blur_sigma_min,
+            blur_sigma_max: a.blur_sigma_max,
+            image_filter: match a.image_filter {
+                FilterRecipe::Bilinear => loader::Filter::Bilinear,
+                FilterRecipe::Bicubic => loader::Filter::Bicubic,
+            },
+        }
+    }
+
+    fn check(&self, path: &Path) -> Result<(), RecipeError> {
+        let contradiction = |key, found: String, expected: &str| {
+            Err(RecipeError::Contradiction {
+                path: path.to_owned(),
+                key,
+                found,
+                expected: expected.to_owned(),
+            })
+        };
+        let model = &self.model;
+        if ![1, 2, 4, 8, 16].contains(&model.width_divisor) {
+            let found = model.width_divisor.to_string();
+            return contradiction("model.width_divisor", found, "1, 2, 4, 8 or 16");
+        }
+        if ![8, 16, 32].contains(&model.output_stride) {
+            let found = model.output_stride.to_string();
+            return contradiction("model.output_stride", found, "8, 16 or 32");
+        }
+        if model.blocks.contains(&0) || model.aspp_rates.contains(&0) {
+            let found = format!("{:?}, {:?}", model.blocks, model.aspp_rates);
+            return contradiction("model.blocks, model.aspp_rates", found, "no zero");
+        }
+        if !(0.0..1.0).contains(&model.auxiliary_dropout) {
+            let found = model.auxiliary_dropout.to_string();
+            return contradiction("model.auxiliary_dropout", found, "at least 0 and below 1");
+        }
+        if self.data.samples_per_domain < 2 {
+            let found = self.data.samples_per_domain.to_string();
+            let why = "at least 2: batch normalisation of the image-level branch needs two images";
+            return contradiction("data.samples_per_domain", found, why);
+        }
+        if self.method.algorithm == Algorithm::Episodic && self.data.sources.len() < 2 {
+            let found = format!("{} domain", self.data.sources.len());
+            let why = "at least 2 domains for an episodic method; hint: a single source is listed \
+                       twice under two names, as in the reference";
+            return contradiction("data.sources", found, why);
+        }
+        for (key, value) in [
+            ("steps", self.steps),
+            ("log_every_steps", self.log_every_steps),
+            ("checkpoint_every_steps", self.checkpoint_every_steps),
+        ] {
+            if value == 0 {
+                return contradiction(key, "0".to_owned(), "at least 1");
+            }
+        }
+        let in_unit = (0.0..=1.0).contains(&self.method.memory_momentum);
+        if !in_unit || self.method.read_temperature <= 0.0 {
+            let found =
+                format!("{}, {}", self.method.memory_momentum, self.method.read_temperature);
+            let key = "method.memory_momentum, method.read_temperature";
+            return contradiction(key, found, "within 0 to 1, and above 0");
+        }
+        if evaluation::protocol::InferenceProtocol::named(&self.evaluation.protocol, [1, 1])
+            .is_none()
+        {
+            let found = self.evaluation.protocol.clone();
+            return contradiction("evaluation.protocol", found, evaluation::protocol::NAMES);
+        }
+        Ok(())
+    }
+}
+
+/// Fills `[method]` from its `preset`, keeping what is listed.
+fn expand_preset(table: &mut toml::Table) -> Result<(), String> {
+    let Some(toml::Value::Table(method)) = table.get_mut("method") else { return Ok(()) };
+    let Some(preset) = method.remove("preset") else { return Ok(()) };
+    let base = match preset.as_str() {
+        Some("paper") => Method::paper(),
+        Some("released") => Method::released(),
+        Some("aggregated") => Method::aggregated(),
+        _ => {
+            return Err(format!(
+                "method.preset is {preset}, expected \"paper\", \"released\" or \"aggregated\""
+            ));
+        }
+    };
+    let listed = std::mem::take(method);
+    *method = toml::Table::try_from(base).map_err(|error| error.to_string())?;
+    merge(method, listed);
+    Ok(())
+}
+
+fn merge(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
+            (_, value) => drop(base.insert(key, value)),
+        }
+    }
+}
+
+/// Sets an existing key; the value is TOML, or text where it is not.
+fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
+    let wrong = |reason: String| RecipeError::Override { text: text.to_owned(), reason };
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(wrong("expected key=value, such as steps=100".to_owned()));
+    };
+    let value = format!("value = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let (parents, last) = key.rsplit_once('.').unwrap_or(("", key));
+    let mut at = table;
+    for part in parents.split('.').filter(|part| !part.is_empty()) {
+        at = match at.get_mut(part) {
+            Some(toml::Value::Table(inner)) => inner,
+            _ => return Err(wrong(format!("the recipe has no table {part}"))),
+        };
+    }
+    match at.get_mut(last) {
+        Some(old) => *old = value,
+        None => {
+            let known: Vec<&str> = at.keys().map(String::as_str).collect();
+            return Err(wrong(format!(
+                "the recipe has no key {last} there; hint: known keys are {}",
+                known.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}

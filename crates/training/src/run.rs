@@ -1,0 +1,410 @@
+//! A run: recipe to trained network, in a folder of its own.
+//!
+//! The folder holds `recipe.toml` (resolved), `run.json` (classes, data, device),
+//! `metrics.jsonl` and `checkpoint.safetensors`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{DType, Device};
+use evaluation::predictor::{Predictor, ReadSettings};
+use evaluation::whole_file;
+use loader::{Loader, LoaderError, LoaderOptions};
+use models::deeplab_v3_plus::DeepLabV3Plus;
+use models::memory::MemoryInit;
+use models::mode::Plain;
+use models::pass::{Normalization, Pass};
+use models::random::mix;
+use serde::{Deserialize, Serialize};
+use shard_format::{Dataset, ReadError};
+
+use crate::batches::{meta_split, samples};
+use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
+use crate::method::{Algorithm, ReadWeights};
+use crate::metrics::{MetricsLine, MetricsLog};
+use crate::recipe::{Recipe, RecipeError};
+use crate::state::State;
+use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
+
+/// Name of the resolved recipe in a run folder.
+pub const RECIPE_FILE: &str = "recipe.toml";
+/// Name of the facts in a run folder.
+pub const FACTS_FILE: &str = "run.json";
+
+const PREFETCH_BATCHES: usize = 4;
+
+/// What a run was made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunFacts {
+    /// Version of the program.
+    pub version: String,
+    /// Device, in words.
+    pub device: String,
+    /// Class names by train id.
+    pub classes: Vec<String>,
+    /// The source datasets.
+    pub sources: Vec<SourceFacts>,
+}
+
+/// One source dataset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceFacts {
+    /// Domain in the recipe.
+    pub domain: String,
+    /// Dataset and split.
+    pub dataset: String,
+    /// Mapping of its labels.
+    pub mapping: String,
+    /// Number of samples.
+    pub samples: u64,
+    /// BLAKE3 of each shard.
+    pub shards: Vec<String>,
+}
+
+/// What can go wrong in a run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The run folder holds something.
+    #[error("{}: already exists and is not empty; hint: choose another --out, or continue it with \
+             `train resume`", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder is not a run.
+    #[error("{}: not a run folder: {file} is missing; hint: expected a folder that `train run` \
+             wrote", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// What is missing.
+        file: &'static str,
+    },
+    /// A file of the run cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of the run has a wrong content.
+    #[error("{}: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The recipe.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// A source dataset.
+    #[error(transparent)]
+    Dataset(#[from] ReadError),
+    /// The loader.
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
+    /// The checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A loss or a gradient is not a number.
+    #[error(
+        "step {step}: the {what} is {value}, expected a finite number; hint: lower \
+             schedule.learning_rate, raise schedule.inner_warmup_steps or set \
+             optimizer.clip_gradient_norm"
+    )]
+    NotFinite {
+        /// The step.
+        step: u64,
+        /// Which quantity.
+        what: String,
+        /// Its value.
+        value: f64,
+    },
+}
+
+/// Told what a run does; for progress bars.
+pub trait Observer {
+    /// A phase of `total` units begins, `done` of which are done already.
+    fn phase(&mut self, name: &str, done: u64, total: u64);
+    /// One more unit of the phase is done.
+    fn advance(&mut self);
+    /// A line was logged.
+    fn logged(&mut self, line: &MetricsLine);
+}
+
+/// Trains `recipe` from the start into the new folder `out`.
+///
+/// # Errors
+/// See [`RunError`]. What was checkpointed before an error stays and can be resumed.
+pub fn start(
+    recipe: &Recipe,
+    out: &Path,
+    (device, device_name): (&Device, &str),
+    observer: &mut dyn Observer,
+) -> Result<(), RunError> {
+    let facts = facts(recipe, device_name)?;
+    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
+    // Everything that a user can get wrong is found before the folder is made.
+    drop(Loader::start(loader_options(recipe, recipe.seed, [0, 1]))?);
+    create_run_folder(out)?;
+    let text =
+        recipe.to_toml().map_err(|error| content(&out.join(RECIPE_FILE), error.to_string()))?;
+    write(&out.join(RECIPE_FILE), text.as_bytes())?;
+    let json = serde_json::to_vec_pretty(&facts)
+        .map_err(|error| content(&out.join(FACTS_FILE), error.to_string()))?;
+    write(&out.join(FACTS_FILE), &json)?;
+
+    let mut state = State::new(&network, recipe.seed, device, DType::F32);
+    if state.memory.is_some() {
+        initialize_memory(recipe, &network, &mut state, observer)?;
+    }
+    checkpoint::save(&out.join(CHECKPOINT_FILE), &network, &state)?;
+    train(recipe, &network, state, out, observer)
+}
+
+/// Continues the run in `out` from its checkpoint; a finished run is left as it is.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn resume(out: &Path, device: &Device, observer: &mut dyn Observer) -> Result<(), RunError> {
+    let (recipe, facts) = read_folder(out)?;
+    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
+    let state = checkpoint::load(&out.join(CHECKPOINT_FILE), &network, device)?;
+    train(&recipe, &network, state, out, observer)
+}
+
+/// A trained run, ready to evaluate.
+#[derive(Debug)]
+pub struct TrainedRun {
+    /// Its resolved recipe.
+    pub recipe: Recipe,
+    /// What it was made of.
+    pub facts: RunFacts,
+    /// Steps taken.
+    pub step: u64,
+    /// The network.
+    pub predictor: Predictor,
+}
+
+/// Loads the run in `dir` for evaluation.
+///
+/// # Errors
+/// See [`RunError`].
+pub fn load(dir: &Path, device: &Device) -> Result<TrainedRun, RunError> {
+    let (recipe, facts) = read_folder(dir)?;
+    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
+    let state = checkpoint::load(&dir.join(CHECKPOINT_FILE), &network, device)?;
+    let gumbel = recipe.method.read == ReadWeights::Gumbel;
+    let predictor = Predictor {
+        network,
+        parameters: state.parameters,
+        statistics: state.statistics,
+        memory: state.memory,
+        read: ReadSettings {
+            temperature: recipe.method.read_temperature,
+            gumbel_seed: gumbel.then_some(recipe.seed),
+        },
+        device: device.clone(),
+    };
+    Ok(TrainedRun { recipe, facts, step: state.step, predictor })
+}
+
+fn train(
+    recipe: &Recipe,
+    network: &DeepLabV3Plus,
+    mut state: State,
+    out: &Path,
+    observer: &mut dyn Observer,
+) -> Result<(), RunError> {
+    let log_error = |source| RunError::File { path: out.join("metrics.jsonl"), source };
+    let mut log = MetricsLog::open(out, state.step).map_err(log_error)?;
+    observer.phase("training", state.step, recipe.steps);
+    if state.step >= recipe.steps {
+        return Ok(());
+    }
+    let batches = Loader::start(loader_options(recipe, recipe.seed, [state.step, recipe.steps]))?;
+    for batch in batches {
+        let batch = batch?;
+        let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
+        let (next, report, names) = take_step(recipe, network, &state, &batch, rates);
+        state = next;
+        let last = state.step == recipe.steps;
+        if last || state.step.is_multiple_of(recipe.log_every_steps) {
+            let mut line = MetricsLine::new(state.step, rates, &report);
+            [line.meta_train, line.meta_test] = names;
+            line.empty_labels = report.empty_labels;
+            if let Some((what, value)) = line.not_finite() {
+                return Err(RunError::NotFinite { step: state.step, what, value });
+            }
+            log.append(&line).map_err(log_error)?;
+            observer.logged(&line);
+        }
+        if last || state.step.is_multiple_of(recipe.checkpoint_every_steps) {
+            checkpoint::save(&out.join(CHECKPOINT_FILE), network, &state)?;
+        }
+        observer.advance();
+    }
+    Ok(())
+}
+
+fn take_step(
+    recipe: &Recipe,
+    network: &DeepLabV3Plus,
+    state: &State,
+    batch: &loader::Batch,
+    [learning_rate, inner_rate]: [f64; 2],
+) -> (State, StepReport, [Vec<String>; 2]) {
+    let classes = network.config.classes;
+    let device = state.parameters[0].device();
+    let settings = StepSettings {
+        learning_rate,
+        inner_rate,
+        sgd: recipe.optimizer,
+        dropout: recipe.model.auxiliary_dropout,
+        seed: recipe.seed,
+    };
+    let method = &recipe.method;
+    let names = |domains: &[usize]| {
+        domains.iter().map(|&domain| batch.domains[domain].name.clone()).collect::<Vec<_>>()
+    };
+    match method.algorithm {
+        Algorithm::Aggregated => {
+            let all: Vec<usize> = (0..batch.domains.len()).collect();
+            let samples = samples(batch, &all, classes, &device);
+            let (next, report) = aggregated_step(network, state, &samples, (method, settings));
+            (next, report, [names(&all), Vec::new()])
+        }
+        Algorithm::Episodic => {
+            let split = meta_split(recipe.seed, state.step, batch.domains.len());
+            let meta_train = samples(batch, &split.meta_train, classes, &device);
+            let meta_test = samples(batch, &split.meta_test, classes, &device);
+            let episode = (&meta_train, &meta_test);
+            let (next, report) = episodic_step(network, state, episode, (method, settings));
+            (next, report, [names(&split.meta_train), names(&split.meta_test)])
+        }
+    }
+}
+
+/// Gives the memory its first value: class means of F over random crops, in evaluation mode.
+///
+/// Source: `memory_initalize` in the reference, which takes two epochs.
+fn initialize_memory(
+    recipe: &Recipe,
+    network: &DeepLabV3Plus,
+    state: &mut State,
+    observer: &mut dyn Observer,
+) -> Result<(), RunError> {
+    let Some(slots) = &state.memory else { return Ok(()) };
+    let count = recipe.model.memory_init_batches;
+    observer.phase("memory initialisation", 0, count);
+    let mut init = MemoryInit::new(slots);
+    let device = slots.device();
+    // Other crops than those of training.
+    let seed = mix(recipe.seed ^ 0x6d65_6d6f_7279);
+    if count > 0 {
+        for batch in Loader::start(loader_options(recipe, seed, [0, count]))? {
+            let batch = batch?;
+            let all: Vec<usize> = (0..batch.domains.len()).collect();
+            let samples = samples(&batch, &all, network.config.classes, &device);
+            let mut pass = Pass::<Plain>::new(
+                &network.layout,
+                state.parameters.clone(),
+                &state.statistics,
+                Normalization::Running,
+            );
+            let feature = network.encode(&mut pass, samples.image).feature;
+            let [_, _, height, width] = feature.dims();
+            let weights = samples.labels.class_weights(
+                [height, width],
+                network.config.classes,
+                recipe.method.label_weights.into(),
+                &device,
+                DType::F32,
+            );
+            init.add(feature, &weights);
+            observer.advance();
+        }
+    }
+    state.memory = Some(init.finish());
+    Ok(())
+}
+
+fn loader_options(recipe: &Recipe, seed: u64, [first, end]: [u64; 2]) -> LoaderOptions {
+    LoaderOptions {
+        domains: recipe.domain_sources(),
+        samples_per_domain: recipe.data.samples_per_domain,
+        crop_width: recipe.data.crop_width,
+        crop_height: recipe.data.crop_height,
+        augment: recipe.augment(),
+        seed,
+        workers: recipe.data.workers,
+        prefetch_batches: PREFETCH_BATCHES,
+        first_batch: first,
+        end_batch: end,
+    }
+}
+
+fn facts(recipe: &Recipe, device: &str) -> Result<RunFacts, RunError> {
+    let mut classes: Option<Vec<String>> = None;
+    let mut sources = Vec::new();
+    for source in &recipe.data.sources {
+        for dir in &source.shards {
+            let dataset = Dataset::open(dir)?;
+            let index = dataset.index();
+            let info = &index.dataset;
+            // That all sources agree is the loader's check.
+            classes.get_or_insert_with(|| info.class_names.clone());
+            sources.push(SourceFacts {
+                domain: source.name.clone(),
+                dataset: format!("{} {}", info.name, info.split),
+                mapping: info.mapping.clone(),
+                samples: index.samples,
+                shards: index.shards.iter().map(|shard| shard.blake3.clone()).collect(),
+            });
+        }
+    }
+    Ok(RunFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        device: device.to_owned(),
+        classes: classes.unwrap_or_default(),
+        sources,
+    })
+}
+
+fn create_run_folder(out: &Path) -> Result<(), RunError> {
+    let file = |source| RunError::File { path: out.to_owned(), source };
+    if out.exists() {
+        let empty = out.is_dir() && fs::read_dir(out).map_err(file)?.next().is_none();
+        if !empty {
+            return Err(RunError::Exists { path: out.to_owned() });
+        }
+    }
+    fs::create_dir_all(out).map_err(file)
+}
+
+fn read_folder(dir: &Path) -> Result<(Recipe, RunFacts), RunError> {
+    for file in [RECIPE_FILE, FACTS_FILE, CHECKPOINT_FILE] {
+        if !dir.join(file).is_file() {
+            return Err(RunError::NotARun { path: dir.to_owned(), file });
+        }
+    }
+    let recipe = Recipe::load(&dir.join(RECIPE_FILE), &[])?;
+    let path = dir.join(FACTS_FILE);
+    let text = fs::read(&path).map_err(|source| RunError::File { path: path.clone(), source })?;
+    let facts = serde_json::from_slice(&text).map_err(|error| content(&path, error.to_string()))?;
+    Ok((recipe, facts))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    whole_file::write(path, bytes)
+        .map_err(|source| RunError::File { path: path.to_owned(), source })
+}
+
+fn content(path: &Path, reason: String) -> RunError {
+    RunError::Content { path: path.to_owned(), reason }
+}

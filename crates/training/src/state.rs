@@ -1,0 +1,39 @@
+//! Everything that training changes.
+
+use burn::tensor::{DType, Device, Tensor};
+use models::deeplab_v3_plus::DeepLabV3Plus;
+use models::mode::BatchStatistics;
+
+/// Parameters, buffers, memory and optimiser state at one step.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Steps taken.
+    pub step: u64,
+    /// Parameters, flat, in the layout's order.
+    pub parameters: Vec<Tensor<1>>,
+    /// Momentum buffers, like the parameters.
+    pub momentum: Vec<Tensor<1>>,
+    /// Running statistics of batch normalisation.
+    pub statistics: Vec<BatchStatistics>,
+    /// The memory `[K, C]`, if the network has one.
+    pub memory: Option<Tensor<2>>,
+}
+
+impl State {
+    /// A fresh network; the memory's slots are zero until initialised.
+    #[must_use]
+    pub fn new(network: &DeepLabV3Plus, seed: u64, device: &Device, dtype: DType) -> Self {
+        let parameters = network.layout.init_parameters(seed, device, dtype);
+        let momentum = parameters.iter().map(Tensor::zeros_like).collect();
+        let config = &network.config;
+        Self {
+            step: 0,
+            momentum,
+            parameters,
+            statistics: network.layout.init_statistics(device, dtype),
+            memory: config.memory.then(|| {
+                Tensor::zeros([config.classes, config.feature_channels()], (device, dtype))
+            }),
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! One training step: aggregated, or an episode of inner step, meta-test write and outer step.
+//!
+//! Source: Kim et al., CVPR 2022, Eq. 8-12; `train_memory_mldg`, `train_mldg`, `train_agg` and
+//! `train_memory_agg` in the reference's `train.py`.
+
+use burn::tensor::{Gradients, Tensor};
+use models::deeplab_v3_plus::DeepLabV3Plus;
+use models::mode::{Mode, Plain};
+use models::pass::{Dropout, Normalization, Pass, updated_statistics};
+use models::random::Stream;
+use models::tangent::{Dual, Tangent};
+
+use crate::method::{ClassifierStep, Method, Order, OuterGradient};
+use crate::objective::{self, MemoryInput, Outcome, Samples, Terms};
+use crate::optimizer::{SgdSettings, clipped, global_norm, sgd_step};
+use crate::state::State;
+
+/// Prefix of the parameters that the meta-test write does not freeze.
+const MEMORY_PREFIX: &str = "memory.";
+/// Prefix of the classifier G.
+const CLASSIFIER_PREFIX: &str = "memory.clsfier.";
+
+/// Rates and randomness of one step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepSettings {
+    /// Outer learning rate, beta.
+    pub learning_rate: f64,
+    /// Inner learning rate, alpha.
+    pub inner_rate: f64,
+    /// Optimiser.
+    pub sgd: SgdSettings,
+    /// Dropout of the auxiliary head; 0.1 in the reference.
+    pub dropout: f64,
+    /// Seed of dropout and Gumbel noise.
+    pub seed: u64,
+}
+
+/// Loss values of one pass, on the device; absent ones were not computed.
+#[derive(Clone, Debug, Default)]
+pub struct PassReport {
+    /// `(name, value [1])` in a fixed order.
+    pub losses: Vec<(&'static str, Tensor<1>)>,
+    /// Global norm of the gradient, `[1]`.
+    pub gradient_norm: Option<Tensor<1>>,
+}
+
+/// What happened in one step.
+#[derive(Clone, Debug, Default)]
+pub struct StepReport {
+    /// The inner pass, or the only one of an aggregated step.
+    pub inner: PassReport,
+    /// The outer pass of an episode; its gradient norm includes the second-order term.
+    pub outer: Option<PassReport>,
+    /// Norm of the second-order term `alpha H g'`.
+    pub second_order_norm: Option<Tensor<1>>,
+    /// Whether a pass had no labelled pixel.
+    pub empty_labels: bool,
+    /// Everything a golden comparison needs.
+    pub details: StepDetails,
+}
+
+/// Intermediate results of a step.
+#[derive(Clone, Debug, Default)]
+pub struct StepDetails {
+    /// Gradient of the inner (or only) loss per parameter.
+    pub inner_gradient: Vec<Option<Tensor<1>>>,
+    /// Gradient of the outer loss per parameter, with the second-order term if asked for.
+    pub outer_gradient: Vec<Option<Tensor<1>>>,
+    /// The memory that the inner pass wrote.
+    pub inner_memory: Option<Tensor<2>>,
+    /// M', the memory that the outer pass read.
+    pub meta_memory: Option<Tensor<2>>,
+}
+
+/// One gradient step on all samples together.
+///
+/// With a memory: the writing losses, then a write with the updated network.
+pub fn aggregated_step(
+    network: &DeepLabV3Plus,
+    state: &State,
+    samples: &Samples,
+    (method, settings): (&Method, StepSettings),
+) -> (State, StepReport) {
+    let inner = inner_pass(network, state, samples, (method, settings));
+    let gradients = clipped(inner.gradients.clone(), settings.sgd.clip_gradient_norm);
+    let next = stepped(network, state, &inner, &gradients, samples, (method, settings));
+    let report = StepReport {
+        inner: inner.report(),
+        empty_labels: samples.targets.valid == 0,
+        details: StepDetails {
+            inner_gradient: inner.gradients,
+            inner_memory: inner.written,
+            ..StepDetails::default()
+        },
+        ..StepReport::default()
+    };
+    (next, report)
+}
+
+/// One episode: inner step on `meta_train`, outer loss on `meta_test`.
+pub fn episodic_step(
+    network: &DeepLabV3Plus,
+    state: &State,
+    (meta_train, meta_test): (&Samples, &Samples),
+    (method, settings): (&Method, StepSettings),
+) -> (State, StepReport) {
+    let inner = inner_pass(network, state, meta_train, (method, settings));
+
+    // Theta' = Theta - alpha g, a leaf of its own: the second-order term is added explicitly.
+    let fast: Vec<_> = state
+        .parameters
+        .iter()
+        .zip(&inner.gradients)
+        .map(|(parameter, gradient)| match gradient {
+            Some(gradient) => {
+                leaf(&(parameter.clone() - gradient.clone().mul_scalar(settings.inner_rate)))
+            }
+            None => leaf(parameter),
+        })
+        .collect();
+    let outer = outer_pass(network, state, &fast, (meta_train, meta_test), (method, settings));
+
+    let mut outer_gradients = outer.gradients;
+    let mut second_order_norm = None;
+    if method.order == Order::Second {
+        let curvature =
+            hessian_product(network, state, meta_train, &outer_gradients, (method, settings));
+        let term: Vec<_> = curvature
+            .into_iter()
+            .map(|hv| hv.map(|hv| hv.mul_scalar(settings.inner_rate)))
+            .collect();
+        second_order_norm = global_norm(&term);
+        outer_gradients = combined(outer_gradients, term, |outer, term| outer - term, Tensor::neg);
+    }
+
+    let update = match method.outer_gradient {
+        OuterGradient::Alone => outer_gradients.clone(),
+        OuterGradient::Sum => combined(
+            inner.gradients.clone(),
+            outer_gradients.clone(),
+            |inner, outer| inner + outer,
+            |outer| outer,
+        ),
+    };
+    let update = clipped(update, settings.sgd.clip_gradient_norm);
+    let next = stepped(network, state, &inner, &update, meta_train, (method, settings));
+    let report = StepReport {
+        inner: inner.report(),
+        outer: Some(PassReport {
+            losses: outer.losses,
+            gradient_norm: global_norm(&outer_gradients),
+        }),
+        second_order_norm,
+        empty_labels: meta_train.targets.valid == 0 || meta_test.targets.valid == 0,
+        details: StepDetails {
+            inner_gradient: inner.gradients,
+            outer_gradient: outer_gradients,
+            inner_memory: inner.written,
+            meta_memory: outer.meta_memory,
+        },
+    };
+    (next, report)
+}
+
+/// Result of the inner pass.
+struct Inner {
+    losses: Vec<(&'static str, Tensor<1>)>,
+    gradients: Vec<Option<Tensor<1>>>,
+    statistics: Vec<models::mode::BatchStatistics>,
+    written: Option<Tensor<2>>,
+}
+
+impl Inner {
+    fn report(&self) -> PassReport {
+        PassReport { losses: self.losses.clone(), gradient_norm: global_norm(&self.gradients) }
+    }
+}
+
+/// Result of the outer pass.
+struct Outer {
+    losses: Vec<(&'static str, Tensor<1>)>,
+    gradients: Vec<Option<Tensor<1>>>,
+    meta_memory: Option<Tensor<2>>,
+}
+
+fn inner_pass(
+    network: &DeepLabV3Plus,
+    state: &State,
+    samples: &Samples,
+    (method, settings): (&Method, StepSettings),
+) -> Inner {
+    let leaves: Vec<_> = state.parameters.iter().map(leaf).collect();
+    let mut pass = training_pass::<Plain>(network, state, leaves.clone());
+    pass.dropout = dropout(settings, state.step, "inner dropout");
+    let noise = Stream::new(settings.seed, state.step, "inner read noise");
+    let memory = writing_memory::<Plain>(state);
+    let outcome = objective::run(network, &mut pass, samples, memory, (method, noise));
+    let gradients = outcome.terms.total.backward();
+    Inner {
+        losses: values(&outcome.terms),
+        gradients: gradients_of(&leaves, &gradients),
+        statistics: updated_statistics(&state.statistics, &pass.observed),
+        written: outcome.written.map(Tensor::without_autodiff),
+    }
+}
+
+fn outer_pass(
+    network: &DeepLabV3Plus,
+    state: &State,
+    fast: &[Tensor<1>],
+    (meta_train, meta_test): (&Samples, &Samples),
+    (method, settings): (&Method, StepSettings),
+) -> Outer {
+    // M' (Eq. 10): only the memory's own parameters stay differentiable.
+    let meta_memory = state.memory.as_ref().map(|old| {
+        let parameters = network
+            .layout
+            .parameters
+            .iter()
+            .zip(fast)
+            .map(|(spec, tensor)| match spec.name.starts_with(MEMORY_PREFIX) {
+                true => tensor.clone(),
+                false => tensor.clone().without_autodiff(),
+            })
+            .collect();
+        let mut pass = training_pass::<Plain>(network, state, parameters);
+        objective::run_write(network, &mut pass, meta_train, old, method)
+    });
+    let mut pass = training_pass::<Plain>(network, state, fast.to_vec());
+    pass.dropout = dropout(settings, state.step, "outer dropout");
+    let noise = Stream::new(settings.seed, state.step, "outer read noise");
+    let memory = meta_memory.clone().map(|slots| MemoryInput { slots, write: false });
+    let Outcome { terms, .. } =
+        objective::run(network, &mut pass, meta_test, memory, (method, noise));
+    let gradients = terms.total.backward();
+    Outer {
+        losses: values(&terms),
+        gradients: gradients_of(fast, &gradients),
+        meta_memory: meta_memory.map(Tensor::without_autodiff),
+    }
+}
+
+/// H v of the inner loss at the state's parameters, exactly: the gradient of `<grad L, v>`.
+fn hessian_product(
+    network: &DeepLabV3Plus,
+    state: &State,
+    samples: &Samples,
+    direction: &[Option<Tensor<1>>],
+    (method, settings): (&Method, StepSettings),
+) -> Vec<Option<Tensor<1>>> {
+    let leaves: Vec<_> = state.parameters.iter().map(leaf).collect();
+    let duals = leaves
+        .iter()
+        .zip(direction)
+        .map(|(leaf, v)| Dual { value: leaf.clone(), tangent: v.clone() })
+        .collect();
+    let mut pass = training_pass::<Tangent>(network, state, duals);
+    // The same randomness as the inner pass: the Hessian is that of the loss it minimised.
+    pass.dropout = dropout(settings, state.step, "inner dropout");
+    let noise = Stream::new(settings.seed, state.step, "inner read noise");
+    let memory = writing_memory::<Tangent>(state);
+    let outcome = objective::run(network, &mut pass, samples, memory, (method, noise));
+    match outcome.terms.total.tangent {
+        Some(tangent) => gradients_of(&leaves, &tangent.backward()),
+        None => vec![None; leaves.len()],
+    }
+}
+
+/// The state after the optimiser's step and the final memory write (Eq. 12).
+fn stepped(
+    network: &DeepLabV3Plus,
+    state: &State,
+    inner: &Inner,
+    update: &[Option<Tensor<1>>],
+    samples: &Samples,
+    (method, settings): (&Method, StepSettings),
+) -> State {
+    let (mut parameters, mut momentum) =
+        sgd_step(settings.sgd, settings.learning_rate, &state.parameters, update, &state.momentum);
+    let episodic = method.algorithm == crate::method::Algorithm::Episodic;
+    if episodic && method.classifier_step == ClassifierStep::Inner {
+        for (index, spec) in network.layout.parameters.iter().enumerate() {
+            if spec.name.starts_with(CLASSIFIER_PREFIX)
+                && let Some(gradient) = &inner.gradients[index]
+            {
+                let step = gradient.clone().mul_scalar(settings.inner_rate);
+                parameters[index] = state.parameters[index].clone() - step;
+                momentum[index] = state.momentum[index].clone();
+            }
+        }
+    }
+    let memory = state.memory.as_ref().map(|old| {
+        let mut pass = Pass::<Plain>::new(
+            &network.layout,
+            parameters.clone(),
+            &inner.statistics,
+            Normalization::Running,
+        );
+        objective::run_write(network, &mut pass, samples, old, method)
+    });
+    State {
+        step: state.step + 1,
+        parameters,
+        momentum,
+        statistics: inner.statistics.clone(),
+        memory,
+    }
+}
+
+fn training_pass<'a, M: Mode>(
+    network: &'a DeepLabV3Plus,
+    state: &'a State,
+    parameters: Vec<M::T<1>>,
+) -> Pass<'a, M> {
+    Pass::new(&network.layout, parameters, &state.statistics, Normalization::Batch)
+}
+
+fn writing_memory<M: Mode>(state: &State) -> Option<MemoryInput<M>> {
+    let slots = state.memory.clone()?;
+    Some(MemoryInput { slots: M::constant(slots), write: true })
+}
+
+fn dropout(settings: StepSettings, step: u64, purpose: &str) -> Option<Dropout> {
+    (settings.dropout > 0.0).then(|| Dropout {
+        probability: settings.dropout,
+        stream: Stream::new(settings.seed, step, purpose),
+    })
+}
+
+fn leaf(x: &Tensor<1>) -> Tensor<1> {
+    x.clone().without_autodiff().autodiff().require_grad()
+}
+
+fn gradients_of(leaves: &[Tensor<1>], gradients: &Gradients) -> Vec<Option<Tensor<1>>> {
+    leaves.iter().map(|leaf| leaf.grad(gradients)).collect()
+}
+
+fn values(terms: &Terms<Plain>) -> Vec<(&'static str, Tensor<1>)> {
+    let known = |x: &Tensor<1>| x.clone().without_autodiff();
+    let mut losses =
+        vec![("segmentation", known(&terms.segmentation)), ("auxiliary", known(&terms.auxiliary))];
+    for (name, term) in [
+        ("cohesion", &terms.cohesion),
+        ("divergence", &terms.divergence),
+        ("classification", &terms.classification),
+    ] {
+        losses.extend(term.as_ref().map(|term| (name, known(term))));
+    }
+    losses.push(("total", known(&terms.total)));
+    losses
+}
+
+fn combined(
+    left: Vec<Option<Tensor<1>>>,
+    right: Vec<Option<Tensor<1>>>,
+    both: impl Fn(Tensor<1>, Tensor<1>) -> Tensor<1>,
+    only_right: impl Fn(Tensor<1>) -> Tensor<1>,
+) -> Vec<Option<Tensor<1>>> {
+    left.into_iter()
+        .zip(right)
+        .map(|pair| match pair {
+            (Some(left), Some(right)) => Some(both(left, right)),
+            (Some(left), None) => Some(left),
+            (None, Some(right)) => Some(only_right(right)),
+            (None, None) => None,
+        })
+        .collect()
+}

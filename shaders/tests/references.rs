@@ -1,0 +1,121 @@
+//! The references against values by hand and against finite differences.
+
+use shaders::{
+    memory_read::{self, Inputs, Outputs},
+    memory_read_feature_gradient, memory_read_memory_gradient, memory_read_score_gradient,
+    sum_blocks,
+};
+
+const CHANNELS: usize = 3;
+
+/// Two pixels, three slots of norms other than one; no two values equal.
+const FEATURES: [f64; 6] = [0.3, -1.2, 0.7, 2.1, 0.4, -0.9];
+const MEMORY: [f64; 9] = [0.5, 0.1, -0.8, -0.4, 1.3, 0.2, 0.9, -0.6, 0.35];
+const NOISE: [f64; 6] = [0.2, -0.1, 0.45, 1.1, 0.05, -0.3];
+
+fn inputs<'a>(features: &'a [f64], memory: &'a [f64]) -> Inputs<'a> {
+    Inputs { channels: CHANNELS, features, memory, noise: Some(&NOISE), temperature: 0.7 }
+}
+
+/// Coefficients of a linear functional of the four results.
+fn functional() -> Outputs {
+    let values =
+        |start: f64, count: usize| (0..count).map(|i| (start + 1.7 * i as f64).sin()).collect();
+    Outputs {
+        normalized: values(0.1, 6),
+        scores: values(0.9, 6),
+        weights: values(2.3, 6),
+        readout: values(3.1, 6),
+    }
+}
+
+fn value(outputs: &Outputs) -> f64 {
+    let of = functional();
+    let pairs = |left: &[f64], right: &[f64]| -> f64 {
+        left.iter().zip(right).map(|(left, right)| left * right).sum()
+    };
+    pairs(&outputs.normalized, &of.normalized)
+        + pairs(&outputs.scores, &of.scores)
+        + pairs(&outputs.weights, &of.weights)
+        + pairs(&outputs.readout, &of.readout)
+}
+
+#[test]
+fn a_pixel_between_two_orthogonal_slots_reads_their_mean() {
+    let outputs = memory_read::reference(&Inputs {
+        channels: 2,
+        features: &[3.0, 3.0],
+        memory: &[1.0, 0.0, 0.0, 1.0],
+        noise: None,
+        temperature: 1.0,
+    });
+    let cosine = 0.5f64.sqrt();
+    let expected = Outputs {
+        normalized: vec![cosine; 2],
+        scores: vec![cosine; 2],
+        weights: vec![0.5; 2],
+        readout: vec![0.5; 2],
+    };
+    for (found, expected) in [
+        (&outputs.normalized, &expected.normalized),
+        (&outputs.scores, &expected.scores),
+        (&outputs.weights, &expected.weights),
+        (&outputs.readout, &expected.readout),
+    ] {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-15); // a few roundings of f64
+        }
+    }
+}
+
+#[test]
+fn a_zero_feature_stays_zero_and_reads_the_plain_mean() {
+    let outputs = memory_read::reference(&Inputs {
+        channels: 2,
+        features: &[0.0, 0.0],
+        memory: &[1.0, 0.0, 0.0, 1.0],
+        noise: None,
+        temperature: 1.0,
+    });
+    assert_eq!(outputs.normalized, [0.0, 0.0]);
+    assert_eq!(outputs.readout, [0.5, 0.5]);
+}
+
+#[test]
+fn the_backward_references_are_the_finite_differences_of_the_forward_one() {
+    let inputs_here = inputs(&FEATURES, &MEMORY);
+    let outputs = memory_read::reference(&inputs_here);
+    let of = functional();
+    let score_gradient = memory_read_score_gradient::reference(&inputs_here, &outputs, &of);
+    let feature_gradient =
+        memory_read_feature_gradient::reference(&inputs_here, &outputs, &of, &score_gradient);
+    let memory_gradient =
+        memory_read_memory_gradient::reference(&inputs_here, &outputs, &of, &score_gradient);
+
+    // A central difference with step h errs by h^2 times a third derivative of order one, plus
+    // rounding of order 1e-16 / h: 1e-10 and 1e-11 at h = 1e-5.
+    let step = 1e-5;
+    for (index, gradient) in feature_gradient.iter().enumerate() {
+        let at = |offset: f64| {
+            let mut features = FEATURES;
+            features[index] += offset;
+            value(&memory_read::reference(&inputs(&features, &MEMORY)))
+        };
+        let difference = (at(step) - at(-step)) / (2.0 * step);
+        assert!((difference - gradient).abs() < 1e-8, "feature {index}: {difference} {gradient}");
+    }
+    for (index, gradient) in memory_gradient.iter().enumerate() {
+        let at = |offset: f64| {
+            let mut memory = MEMORY;
+            memory[index] += offset;
+            value(&memory_read::reference(&inputs(&FEATURES, &memory)))
+        };
+        let difference = (at(step) - at(-step)) / (2.0 * step);
+        assert!((difference - gradient).abs() < 1e-8, "memory {index}: {difference} {gradient}");
+    }
+}
+
+#[test]
+fn the_sum_over_blocks_keeps_the_elements_apart() {
+    assert_eq!(sum_blocks::reference(&[1.0, 2.0, 10.0, 20.0, 100.0, 200.0], 2), [111.0, 222.0]);
+}

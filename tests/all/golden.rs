@@ -1,0 +1,293 @@
+//! Reading the golden data, and regenerating its inputs by formula.
+//!
+//! The files were produced by running the authors' code. Weights are not stored: each value is a
+//! function of the tensor's name. `PINMEM_GOLDENS` names another folder of the same files, and a
+//! `salt.txt` in it is appended to every name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use burn::tensor::{DType, Device, Tensor};
+use models::labels::LabelBatch;
+use models::layout::{Layout, tensor_from};
+use models::mode::BatchStatistics;
+use models::random::Stream;
+use safetensors::{Dtype, SafeTensors};
+
+/// A tensor of a golden file, as f64.
+#[derive(Clone, Debug)]
+pub(crate) struct Golden {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f64>,
+}
+
+impl Golden {
+    pub(crate) fn scalar(&self) -> f64 {
+        assert_eq!(self.values.len(), 1);
+        self.values[0]
+    }
+
+    pub(crate) fn tensor<const D: usize>(&self, device: &Device, dtype: DType) -> Tensor<D> {
+        let shape: [usize; D] = self.shape.as_slice().try_into().expect("rank of the golden");
+        tensor_from(&self.values, device, dtype).reshape(shape)
+    }
+
+    pub(crate) fn labels(&self) -> LabelBatch {
+        let train_ids = self.values.iter().map(|&x| x as u8).collect();
+        let [batch, height, width] = self.shape.as_slice() else { panic!("labels have rank 3") };
+        LabelBatch { batch: *batch, height: *height, width: *width, train_ids }
+    }
+}
+
+/// All tensors of one golden file.
+pub(crate) struct GoldenFile {
+    name: String,
+    tensors: BTreeMap<String, Golden>,
+}
+
+impl GoldenFile {
+    pub(crate) fn read(name: &str) -> Self {
+        let path = folder().join(name);
+        let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+        let tensors = file
+            .iter()
+            .map(|(name, view)| {
+                let values = match view.dtype() {
+                    Dtype::F64 => view.data().chunks_exact(8).map(f64_from).collect(),
+                    Dtype::F32 => view.data().chunks_exact(4).map(f32_from).collect(),
+                    Dtype::I32 => view.data().chunks_exact(4).map(i32_from).collect(),
+                    other => panic!("{name}: unexpected type {other:?}"),
+                };
+                (name.to_owned(), Golden { shape: view.shape().to_vec(), values })
+            })
+            .collect();
+        Self { name: name.to_owned(), tensors }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> &Golden {
+        self.tensors.get(key).unwrap_or_else(|| panic!("{}: no tensor {key}", self.name))
+    }
+
+    pub(crate) fn find(&self, key: &str) -> Option<&Golden> {
+        self.tensors.get(key)
+    }
+}
+
+pub(crate) fn json(name: &str) -> serde_json::Value {
+    let path = folder().join(name);
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).expect("a JSON file")
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os("PINMEM_GOLDENS")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("goldens"), PathBuf::from)
+}
+
+fn salted(name: &str) -> String {
+    let salt = fs::read_to_string(folder().join("salt.txt")).unwrap_or_default();
+    format!("{name}{salt}")
+}
+
+/// `f32(lo + (hi - lo) u_i)`, i = 0..n.
+pub(crate) fn uniform(name: &str, len: usize, lo: f64, hi: f64) -> Vec<f64> {
+    let stream = Stream::named(&salted(name));
+    (0..len as u64).map(|i| f64::from((lo + (hi - lo) * stream.uniform(i)) as f32)).collect()
+}
+
+/// Parameters by the formula for state_dict keys.
+pub(crate) fn parameters(layout: &Layout, device: &Device, dtype: DType) -> Vec<Tensor<1>> {
+    layout
+        .parameters
+        .iter()
+        .map(|spec| {
+            let bound = (6.0 / spec.shape.iter().skip(1).product::<usize>() as f64).sqrt();
+            let (lo, hi) = match (spec.shape.len(), spec.name.as_str()) {
+                (4, _) => (-bound, bound),
+                (2, _) => (-0.1, 0.1),
+                (1, name) if name.ends_with("bn3.weight") => (0.2, 0.4),
+                (1, name) if name.ends_with(".weight") => (0.8, 1.2),
+                _ => (-0.1, 0.1),
+            };
+            tensor_from(&uniform(&spec.name, spec.len(), lo, hi), device, dtype)
+        })
+        .collect()
+}
+
+/// Running statistics by the formula.
+pub(crate) fn statistics(layout: &Layout, device: &Device, dtype: DType) -> Vec<BatchStatistics> {
+    layout
+        .batch_norms
+        .iter()
+        .map(|(name, channels)| {
+            let mean = uniform(&format!("{name}.running_mean"), *channels, -0.1, 0.1);
+            let variance = uniform(&format!("{name}.running_var"), *channels, 0.5, 1.5);
+            BatchStatistics {
+                mean: tensor_from(&mean, device, dtype),
+                variance: tensor_from(&variance, device, dtype),
+            }
+        })
+        .collect()
+}
+
+/// The memory by the formula: uniform rows, normalised in f64, rounded to f32.
+pub(crate) fn memory(channels: usize, device: &Device, dtype: DType) -> Tensor<2> {
+    let mut values = uniform("memory.m_items", 19 * channels, 0.0, 1.0);
+    for row in values.chunks_exact_mut(channels) {
+        let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+        for x in row {
+            *x = f64::from((*x / norm) as f32);
+        }
+    }
+    tensor_from(&values, device, dtype).reshape([19, channels])
+}
+
+/// The image by the formula: coarse blocks of 8 plus fine noise.
+pub(crate) fn image(
+    tag: &str,
+    [batch, height, width]: [usize; 3],
+    device: &Device,
+    dtype: DType,
+) -> Tensor<4> {
+    let (rows, columns) = (height.div_ceil(8), width.div_ceil(8));
+    let planes = batch * 3;
+    let coarse = uniform(&format!("input.{tag}.coarse"), planes * rows * columns, -1.5, 1.5);
+    let fine = uniform(&format!("input.{tag}.fine"), planes * height * width, -0.3, 0.3);
+    let mut values = Vec::with_capacity(fine.len());
+    for plane in 0..planes {
+        for y in 0..height {
+            for x in 0..width {
+                let block = coarse[(plane * rows + y / 8) * columns + x / 8] as f32;
+                let noise = fine[(plane * height + y) * width + x] as f32;
+                values.push(f64::from(block + noise));
+            }
+        }
+    }
+    tensor_from(&values, device, dtype).reshape([batch, 3, height, width])
+}
+
+/// The labels by the formula: blocks of 16 pixels of 22 kinds, 19 and above ignored.
+pub(crate) fn labels(tag: &str, [batch, height, width]: [usize; 3]) -> LabelBatch {
+    let stream = Stream::named(&salted(&format!("label.{tag}")));
+    let (rows, columns) = (height.div_ceil(16), width.div_ceil(16));
+    let mut train_ids = Vec::with_capacity(batch * height * width);
+    for b in 0..batch {
+        for y in 0..height {
+            for x in 0..width {
+                let block = ((b * rows + y / 16) * columns + x / 16) as u64;
+                let kind = (stream.uniform(block) * 22.0) as u8;
+                train_ids.push(if kind >= 19 { 255 } else { kind });
+            }
+        }
+    }
+    LabelBatch { batch, height, width, train_ids }
+}
+
+/// `[sum, L2 norm, sum t_i (2 u_i - 1)]`.
+pub(crate) fn checksum(values: &[f64]) -> [f64; 3] {
+    let stream = Stream::named(&salted("checksum"));
+    let weighted =
+        values.iter().enumerate().map(|(i, x)| x * (2.0 * stream.uniform(i as u64) - 1.0)).sum();
+    [values.iter().sum(), values.iter().map(|x| x * x).sum::<f64>().sqrt(), weighted]
+}
+
+/// Values of a tensor as f64.
+pub(crate) fn values<const D: usize>(x: &Tensor<D>) -> Vec<f64> {
+    let data = x.clone().without_autodiff().into_data();
+    data.convert::<f64>().to_vec().expect("f64 values")
+}
+
+/// Asserts that the largest difference is at most `tolerance` times the largest golden value.
+///
+/// NaN agrees with NaN only.
+pub(crate) fn assert_close(what: &str, got: &[f64], expected: &[f64], tolerance: f64) {
+    // 1e-12: a golden that is zero but for rounding.
+    assert_close_above(what, got, expected, (tolerance, 1e-12));
+}
+
+/// As [`assert_close`], with an absolute `floor` added to what is allowed.
+pub(crate) fn assert_close_above(
+    what: &str,
+    got: &[f64],
+    expected: &[f64],
+    (tolerance, floor): (f64, f64),
+) {
+    assert!(tolerance <= 1e-3, "{what}: a tolerance of {tolerance} proves nothing");
+    assert_eq!(got.len(), expected.len(), "{what}: length");
+    let largest = expected.iter().filter(|x| x.is_finite()).fold(0f64, |m, x| m.max(x.abs()));
+    for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
+        if expected.is_nan() {
+            assert!(got.is_nan(), "{what}[{i}]: got {got}, expected NaN");
+            continue;
+        }
+        let difference = (got - expected).abs();
+        let allowed = tolerance * largest + floor;
+        assert!(
+            difference <= allowed,
+            "{what}[{i}]: got {got}, expected {expected}, difference {difference:e}, \
+             allowed {allowed:e}"
+        );
+    }
+}
+
+fn f64_from(bytes: &[u8]) -> f64 {
+    f64::from_le_bytes(bytes.try_into().expect("8 bytes"))
+}
+
+fn f32_from(bytes: &[u8]) -> f64 {
+    f64::from(f32::from_le_bytes(bytes.try_into().expect("4 bytes")))
+}
+
+fn i32_from(bytes: &[u8]) -> f64 {
+    f64::from(i32::from_le_bytes(bytes.try_into().expect("4 bytes")))
+}
+
+#[test]
+fn generator_names_and_shapes_match_the_reference() {
+    let golden = json("prng_and_names.json");
+    if !folder().join("salt.txt").exists() {
+        for (name, expected) in golden["first5_u01"].as_object().expect("an object") {
+            let stream = Stream::named(name);
+            for (i, expected) in expected.as_array().expect("an array").iter().enumerate() {
+                // One unit in the last place: the JSON parser's rounding.
+                let difference = stream.uniform(i as u64) - expected.as_f64().expect("a number");
+                assert!(difference.abs() <= f64::EPSILON / 2.0, "{name}[{i}]: {difference:e}");
+            }
+        }
+    }
+    for (key, network) in [
+        ("state_dict_tiny", crate::golden_forward::tiny(true)),
+        ("state_dict_r50", crate::golden_forward::resnet50(true)),
+        ("state_dict_r50_nomem", crate::golden_forward::resnet50(false)),
+    ] {
+        let mut expected: Vec<(String, Vec<usize>)> =
+            serde_json::from_value(golden[key].clone()).expect("names and shapes");
+        expected.retain(|(name, _)| !name.ends_with("num_batches_tracked"));
+        let layout = &network.layout;
+        let mut found: Vec<(String, Vec<usize>)> =
+            layout.parameters.iter().map(|spec| (spec.name.clone(), spec.shape.clone())).collect();
+        for (name, channels) in &layout.batch_norms {
+            found.push((format!("{name}.running_mean"), vec![*channels]));
+            found.push((format!("{name}.running_var"), vec![*channels]));
+        }
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected, "{key}");
+    }
+}
+
+#[test]
+fn images_and_labels_by_formula_equal_the_stored_ones() {
+    let file = GoldenFile::read("meta_tiny_f64.safetensors");
+    let device = Device::flex();
+    for (tag, prefix) in [("A", "mtr"), ("B", "mte")] {
+        let image = image(tag, [2, 64, 64], &device, DType::F64);
+        let expected = &file.get(&format!("{prefix}.input")).values;
+        assert_close(prefix, &values(&image), expected, 0.0);
+        assert_eq!(labels(tag, [2, 64, 64]), file.get(&format!("{prefix}.labels")).labels());
+    }
+    let initial = values(&memory(16, &device, DType::F64));
+    assert_close("memory", &initial, &file.get("mem_init").values, 0.0);
+}

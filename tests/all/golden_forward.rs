@@ -1,0 +1,63 @@
+//! The tiny network's forward pass equals the reference's.
+
+use burn::tensor::{DType, Device};
+use models::deeplab_v3_plus::{DeepLabV3Plus, DeepLabV3PlusConfig};
+use models::memory::{self, ReadOptions};
+use models::mode::Plain;
+use models::pass::{Normalization, Pass};
+use models::resize::resize_bilinear;
+
+use crate::golden::{self, GoldenFile, assert_close, values};
+
+/// The reference's network with all widths divided by 16 and one block per stage.
+pub(crate) fn tiny(memory: bool) -> DeepLabV3Plus {
+    let full = DeepLabV3PlusConfig::resnet50(19, memory);
+    DeepLabV3Plus::new(DeepLabV3PlusConfig { blocks: [1; 4], width_divisor: 16, ..full })
+}
+
+pub(crate) fn resnet50(memory: bool) -> DeepLabV3Plus {
+    DeepLabV3Plus::new(DeepLabV3PlusConfig::resnet50(19, memory))
+}
+
+fn check_tiny_forward(device: &Device, dtype: DType, tolerance: f64) {
+    let file = GoldenFile::read("forward_tiny_f64.safetensors");
+    let network = tiny(true);
+    let parameters = golden::parameters(&network.layout, device, dtype);
+    let statistics = golden::statistics(&network.layout, device, dtype);
+    let mut pass =
+        Pass::<Plain>::new(&network.layout, parameters, &statistics, Normalization::Running);
+    let image = golden::image("fwd", [2, 97, 129], device, dtype);
+    assert_close("input", &values(&image), &file.get("input").values, 0.0);
+    let encoded = network.encode(&mut pass, image);
+    let slots = golden::memory(16, device, dtype);
+    let read = memory::read(&mut pass, encoded.feature.clone(), slots, &ReadOptions::PAPER);
+    let logits = network.decode(&mut pass, encoded.low_level, read.feature.clone());
+    let full = resize_bilinear::<Plain>(logits.clone(), [97, 129]);
+    for (name, got) in [
+        ("feature", values(&encoded.feature)),
+        ("W", values(&read.weights)),
+        ("R", values(&read.feature)),
+        ("logits_small", values(&logits)),
+        ("logits", values(&full)),
+    ] {
+        assert_close(name, &got, &file.get(name).values, tolerance);
+    }
+}
+
+#[test]
+fn tiny_forward_in_f64_equals_the_reference() {
+    // Both sides round every operation of some 40 layers in f64: 1e-12 is a few thousand ulp.
+    check_tiny_forward(&Device::flex(), DType::F64, 1e-12);
+}
+
+#[test]
+fn tiny_forward_in_f32_equals_the_reference() {
+    // The reference's own f32 run differs from its f64 run by 1e-6 of the maximum.
+    check_tiny_forward(&Device::flex(), DType::F32, 5e-6);
+}
+
+#[test]
+fn parameter_counts_equal_the_papers() {
+    assert_eq!(resnet50(false).layout.parameter_count(), 45_081_542);
+    assert_eq!(tiny(true).layout.parameter_count(), 119_651);
+}

@@ -1,0 +1,9 @@
+//! Cross-crate tests, one binary.
+
+mod golden;
+mod golden_forward;
+mod golden_memory;
+mod golden_meta;
+mod recipes;
+mod runs;
+mod toy;

@@ -1,0 +1,99 @@
+//! The shipped recipes, and what is said of wrong ones.
+
+use std::path::Path;
+
+use training::method::{Method, Order};
+use training::recipe::Recipe;
+
+use crate::toy::{project, recipe_text};
+
+fn parse(text: &str, overrides: &[&str]) -> Result<Recipe, String> {
+    let overrides: Vec<String> = overrides.iter().map(|&key| key.to_owned()).collect();
+    Recipe::parse(text, Path::new("my.toml"), Path::new("/recipes"), &overrides)
+        .map_err(|error| error.to_string())
+}
+
+fn pin() -> String {
+    recipe_text("demo_pin_the_memory.toml")
+}
+
+#[test]
+fn every_shipped_recipe_is_complete_and_survives_being_resolved() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(project().join("recipes")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let recipe = Recipe::load(&path, &[]).unwrap_or_else(|e| panic!("{e}"));
+        let resolved = recipe.to_toml().unwrap();
+        let again = Recipe::parse(&resolved, &path, Path::new("/elsewhere"), &[]).unwrap();
+        assert_eq!(again, recipe, "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 3, "{count} recipes");
+}
+
+#[test]
+fn the_demos_two_recipes_differ_in_name_memory_and_method_alone() {
+    let baseline = parse(&recipe_text("demo_baseline.toml"), &[]).unwrap();
+    let mut pin = parse(&pin(), &[]).unwrap();
+    assert_eq!(pin.method, Method::paper());
+    assert_eq!(pin.method.order, Order::Second);
+    pin.name.clone_from(&baseline.name);
+    pin.method = baseline.method;
+    pin.model = baseline.model.clone();
+    assert_eq!(pin, baseline);
+}
+
+#[test]
+fn a_preset_can_be_changed_key_by_key() {
+    let recipe = parse(&pin(), &["method.order=first", "method.losses.cohesion=0.5"]).unwrap();
+    let mut expected = Method::paper();
+    expected.order = Order::First;
+    expected.losses.cohesion = 0.5;
+    assert_eq!(recipe.method, expected);
+}
+
+#[test]
+fn an_unknown_key_a_missing_field_and_a_wrong_type_are_named_with_the_file() {
+    for (text, expected) in [
+        (pin().replace("seed = 304", "seed = 304\nsede = 1"), "unknown field `sede`"),
+        (pin().replace("seed = 304", ""), "missing field `seed`"),
+        (pin().replace("seed = 304", "seed = \"x\""), "invalid type: string"),
+        (pin().replace("preset = \"paper\"", "preset = \"papr\""), "\"paper\", \"released\""),
+        (pin().replace("[model]", "[model"), "my.toml"),
+    ] {
+        let failure = parse(&text, &[]).unwrap_err();
+        assert!(failure.contains(expected) && failure.contains("my.toml"), "{failure}");
+    }
+}
+
+#[test]
+fn an_override_must_name_an_existing_key() {
+    for (key, expected) in [
+        ("stesp=1", "no key stesp"),
+        ("model.size=1", "known keys are"),
+        ("modle.memory=true", "no table modle"),
+        ("steps", "expected key=value"),
+    ] {
+        let failure = parse(&pin(), &[key]).unwrap_err();
+        assert!(failure.contains(expected) && failure.contains(key), "{failure}");
+    }
+}
+
+#[test]
+fn contradictions_name_key_value_and_what_is_expected() {
+    for (key, expected) in [
+        ("model.width_divisor=3", "model.width_divisor is 3, expected 1, 2, 4, 8 or 16"),
+        ("model.output_stride=4", "model.output_stride is 4"),
+        ("data.samples_per_domain=1", "needs two images"),
+        ("data.sources=[{ name = \"a\", shards = [\"s\"] }]", "at least 2 domains"),
+        ("evaluation.protocol=pooling", "evaluation.protocol is pooling"),
+        ("steps=0", "steps is 0"),
+        ("method.read_temperature=0.0", "method.read_temperature"),
+    ] {
+        let failure = parse(&pin(), &[key]).unwrap_err();
+        assert!(failure.contains(expected), "{failure}");
+    }
+}

@@ -1,0 +1,204 @@
+//! Whole runs on the toy city: training, resume, evaluation, and what users do wrong.
+
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use evaluation::protocol::InferenceProtocol;
+use evaluation::targets::{EvaluationError, Target};
+use training::recipe::Recipe;
+use training::run::{self, RunError};
+
+use crate::toy::{Silent, Toy};
+
+const CPU: &str = "CPU";
+
+fn train(recipe: &Recipe, out: &Path) -> Silent {
+    let mut observer = Silent::default();
+    run::start(recipe, out, (&Device::flex(), CPU), &mut observer).unwrap();
+    observer
+}
+
+fn bytes(dir: &Path, file: &str) -> Vec<u8> {
+    fs::read(dir.join(file)).unwrap_or_else(|e| panic!("{}/{file}: {e}", dir.display()))
+}
+
+#[test]
+fn a_run_stopped_and_resumed_equals_the_uninterrupted_run_bit_for_bit() {
+    let toy = Toy::new();
+    let whole = toy.path("whole");
+    train(&toy.recipe(&["steps=4"]), &whole);
+
+    // Stopped after two steps: the same recipe, cut short, then given its full length.
+    let stopped = toy.path("stopped");
+    train(&toy.recipe(&["steps=2"]), &stopped);
+    fs::copy(whole.join("recipe.toml"), stopped.join("recipe.toml")).unwrap();
+    // A line after the checkpoint, and half a line, as a crash leaves them.
+    let log = fs::read_to_string(whole.join("metrics.jsonl")).unwrap();
+    let ahead: String = log.lines().take(3).map(|line| format!("{line}\n")).collect();
+    fs::write(stopped.join("metrics.jsonl"), ahead + "{\"step\":4,\"lea").unwrap();
+    let mut observer = Silent::default();
+    run::resume(&stopped, &Device::flex(), &mut observer).unwrap();
+
+    assert_eq!(observer.steps, 2);
+    for file in ["checkpoint.safetensors", "metrics.jsonl"] {
+        assert!(bytes(&whole, file) == bytes(&stopped, file), "{file} differs");
+    }
+}
+
+#[test]
+fn the_number_of_workers_changes_no_bit_of_the_result() {
+    let toy = Toy::new();
+    let runs = ["1", "3"].map(|workers| {
+        let out = toy.path(&format!("workers{workers}"));
+        train(&toy.recipe(&["steps=2", &format!("data.workers={workers}")]), &out);
+        bytes(&out, "checkpoint.safetensors")
+    });
+    assert!(runs[0] == runs[1]);
+}
+
+#[test]
+fn every_algorithm_trains_and_logs_what_it_computes() {
+    let toy = Toy::new();
+    // Recipe keys, and whether cohesion, outer pass and second-order term are expected.
+    let cases = [
+        (vec!["model.memory=false", "method.algorithm=aggregated"], [false, false, false]),
+        (vec!["method.algorithm=aggregated"], [true, false, false]),
+        (vec!["model.memory=false", "method.order=first"], [false, true, false]),
+        (vec!["model.memory=false"], [false, true, true]),
+        (vec!["method.order=first", "method.read=gumbel"], [true, true, false]),
+        (vec![], [true, true, true]),
+    ];
+    for (number, (keys, [cohesion, outer, second])) in cases.into_iter().enumerate() {
+        let overrides: Vec<&str> = ["steps=2"].into_iter().chain(keys.iter().copied()).collect();
+        let observer = train(&toy.recipe(&overrides), &toy.path(&number.to_string()));
+        assert_eq!(observer.lines.len(), 2, "{keys:?}");
+        for line in &observer.lines {
+            assert_eq!(line.inner.contains_key("cohesion"), cohesion, "{keys:?}");
+            assert_eq!(line.outer_gradient_norm.is_some(), outer, "{keys:?}");
+            assert_eq!(line.outer.is_empty(), !outer, "{keys:?}");
+            assert_eq!(line.second_order_norm.is_some(), second, "{keys:?}");
+            assert_eq!(line.not_finite(), None, "{keys:?}");
+            assert_eq!(line.meta_train.len() + line.meta_test.len(), 2, "{keys:?}");
+        }
+    }
+}
+
+#[test]
+fn forty_steps_on_one_city_lower_the_loss() {
+    let toy = Toy::new();
+    let recipe = toy.recipe(&[
+        "steps=40",
+        "model.memory=false",
+        "method.algorithm=aggregated",
+        "schedule.warmup_steps=5",
+    ]);
+    let lines = train(&recipe, &toy.path("run")).lines;
+    let mean = |lines: &[training::metrics::MetricsLine]| {
+        lines.iter().map(|line| line.inner["segmentation"]).sum::<f64>() / lines.len() as f64
+    };
+    let (first, last) = (mean(&lines[..5]), mean(&lines[35..]));
+    // Chance is ln 19 = 2.94; sky, road and buildings alone bring it below 2.2.
+    assert!(first > 2.4 && last < 2.2, "from {first} to {last}");
+}
+
+#[test]
+fn a_trained_run_scores_every_image_of_the_target_under_every_protocol() {
+    let toy = Toy::new();
+    let out = toy.path("run");
+    train(&toy.recipe(&["steps=1", "method.read=gumbel"]), &out);
+    let trained = run::load(&out, &Device::flex()).unwrap();
+    let target = Target::open(&toy.target, &trained.facts.classes).unwrap();
+    for name in ["whole", "sliding", "sliding-flip"] {
+        let protocol = InferenceProtocol::named(name, [64, 64]).unwrap();
+        let score = || target.score(&trained.predictor, protocol, &mut |_, _| ()).unwrap();
+        let scores = score();
+        assert_eq!(scores.samples, 3);
+        let pixels = scores.confusion.total();
+        // The hood of the own car is ignored, the rest counts.
+        assert!(pixels > 3 * 128 * 64 * 8 / 10 && pixels < 3 * 128 * 64, "{name}: {pixels}");
+        assert_eq!(scores, score(), "{name}: a Gumbel read is a function of the seed too");
+    }
+}
+
+#[test]
+fn an_existing_run_folder_is_refused_and_left_alone() {
+    let toy = Toy::new();
+    let out = toy.path("run");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("notes.txt"), "mine").unwrap();
+    let mut observer = Silent::default();
+    let failure =
+        run::start(&toy.recipe(&[]), &out, (&Device::flex(), CPU), &mut observer).unwrap_err();
+    assert!(matches!(failure, RunError::Exists { .. }), "{failure}");
+    assert!(failure.to_string().contains("hint: choose another --out"), "{failure}");
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_named_with_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let failure = run::load(folder.path(), &Device::flex()).unwrap_err().to_string();
+    assert!(failure.contains("recipe.toml is missing"), "{failure}");
+}
+
+#[test]
+fn missing_shards_stop_a_run_before_its_folder_is_made() {
+    let toy = Toy::new();
+    let recipe = toy.recipe(&[
+        "data.sources=[{ name = \"a\", shards = [\"no\"] }, { name = \"b\", shards = [\"no\"] }]",
+    ]);
+    let out = toy.path("run");
+    let mut observer = Silent::default();
+    let failure = run::start(&recipe, &out, (&Device::flex(), CPU), &mut observer).unwrap_err();
+    assert!(failure.to_string().contains("recipes/no"), "{failure}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn an_altered_shard_stops_training_with_file_and_tile() {
+    let toy = Toy::new();
+    let shards = toy.path("shards").join("gtav");
+    let shard = fs::read_dir(&shards)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "shard"))
+        .unwrap();
+    let mut content = fs::read(&shard).unwrap();
+    // Every tenth byte of the first half, where the samples' tiles lie.
+    for at in (2_000..content.len() / 2).step_by(10) {
+        content[at] ^= 0x5a;
+    }
+    fs::write(&shard, content).unwrap();
+    let mut observer = Silent::default();
+    let device = Device::flex();
+    let failure =
+        run::start(&toy.recipe(&["steps=20"]), &toy.path("run"), (&device, CPU), &mut observer)
+            .unwrap_err()
+            .to_string();
+    assert!(failure.contains(".shard") && failure.contains("tile"), "{failure}");
+}
+
+#[test]
+fn a_truncated_checkpoint_is_refused_with_its_path() {
+    let toy = Toy::new();
+    let out = toy.path("run");
+    train(&toy.recipe(&["steps=1"]), &out);
+    let path = out.join("checkpoint.safetensors");
+    let content = fs::read(&path).unwrap();
+    for length in [0, 5, 1_000, content.len() - 1] {
+        fs::write(&path, &content[..length]).unwrap();
+        let failure = run::load(&out, &Device::flex()).unwrap_err().to_string();
+        assert!(failure.contains("checkpoint.safetensors"), "{length}: {failure}");
+        assert!(failure.contains("hint"), "{length}: {failure}");
+    }
+}
+
+#[test]
+fn a_target_of_other_classes_is_refused_with_both_lists() {
+    let toy = Toy::new();
+    let other = vec!["ground".to_owned(), "air".to_owned()];
+    let Err(failure) = Target::open(&toy.target, &other) else { panic!("opened") };
+    assert!(matches!(failure, EvaluationError::Classes { .. }), "{failure}");
+    assert!(failure.to_string().contains("ground, air"), "{failure}");
+}

@@ -1,0 +1,97 @@
+//! Runs the program: scores to standard output, progress and remarks to standard error.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use evaluation::protocol::{InferenceProtocol, NAMES};
+use evaluation::report::{self, ReportData, RunReport};
+use evaluation::scores;
+use kernels::device;
+use terminal::Outcome;
+use tracing::info;
+use training::metrics;
+use training::run::{self, TrainedRun};
+
+use crate::cli::Cli;
+use crate::{Evaluation, REPORT_FILE, SCORES_FILE, evaluate, open_targets};
+
+/// Evaluates as asked and writes the table to `out`.
+///
+/// # Errors
+/// The command could not do its work: exit code 2.
+pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    refuse_full_folder(&cli.out)?;
+    let opened = device::open(cli.device)?;
+    info!("device: {}", opened.description);
+    let run = run::load(&cli.run, &opened.device)?;
+    let protocol = protocol(cli, &run)?;
+    let targets = open_targets(&run, &cli.shards)?;
+    let evaluation = evaluate(&run, &targets, protocol, cli.pictures)?;
+    fs::create_dir_all(&cli.out).with_context(|| cli.out.display().to_string())?;
+    evaluation.scores.write(&cli.out.join(SCORES_FILE))?;
+    let path = cli.out.join(REPORT_FILE);
+    report::write(&path, &report_of(cli, &run, evaluation.clone(), &opened.description)?)?;
+    writeln!(out, "{}", scores::table(&[evaluation.scores]))?;
+    writeln!(out, "report: {}", path.display())?;
+    Ok(Outcome::Done)
+}
+
+fn protocol(cli: &Cli, run: &TrainedRun) -> anyhow::Result<InferenceProtocol> {
+    let settings = &run.recipe.evaluation;
+    let name = cli.protocol.as_deref().unwrap_or(&settings.protocol);
+    let window = cli.window.map_or(settings.window, |side| [side, side]);
+    match InferenceProtocol::named(name, window) {
+        Some(protocol) => Ok(protocol),
+        None => bail!("--protocol {name}: unknown protocol, expected {NAMES}"),
+    }
+}
+
+fn refuse_full_folder(path: &Path) -> anyhow::Result<()> {
+    if path.exists() {
+        let empty = path.is_dir()
+            && fs::read_dir(path).with_context(|| path.display().to_string())?.next().is_none();
+        if !empty {
+            bail!(
+                "{}: already exists and is not empty; hint: choose another --out",
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+fn report_of(
+    cli: &Cli,
+    run: &TrainedRun,
+    evaluation: Evaluation,
+    device: &str,
+) -> anyhow::Result<ReportData> {
+    let curves =
+        metrics::curves(&cli.run).with_context(|| format!("{}: metrics", cli.run.display()))?;
+    let sources: Vec<String> =
+        run.facts.sources.iter().map(|s| format!("{} ({})", s.domain, s.samples)).collect();
+    let scores = evaluation.scores;
+    Ok(ReportData {
+        title: format!("Evaluation of {}", run.recipe.name),
+        subtitle: format!("{} steps on {}", run.step, sources.join(", ")),
+        facts: vec![
+            ("run".to_owned(), cli.run.display().to_string()),
+            ("trained on".to_owned(), sources.join(", ")),
+            ("steps".to_owned(), run.step.to_string()),
+            ("seed".to_owned(), run.recipe.seed.to_string()),
+            (
+                "trained with".to_owned(),
+                format!("pinmem {}, {}", run.facts.version, run.facts.device),
+            ),
+            ("evaluated on".to_owned(), device.to_owned()),
+        ],
+        classes: scores.classes.clone(),
+        protocol: scores.protocol.clone(),
+        runs: vec![RunReport { name: scores.run, targets: scores.targets, curves }],
+        samples: evaluation.pictures,
+        notes: Vec::new(),
+        recipes: vec![(run.recipe.name.clone(), run.recipe.to_toml()?)],
+    })
+}

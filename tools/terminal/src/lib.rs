@@ -1,0 +1,44 @@
+//! What the three programs share at the terminal: logs, exit codes and progress bars.
+//!
+//! Results go to standard output; logs and progress to standard error.
+#![forbid(unsafe_code)]
+
+mod progress;
+
+use std::process::ExitCode;
+
+use tracing::{Level, error};
+
+pub use progress::Bar;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is well: exit code 0.
+    Done,
+    /// A check failed: exit code 1.
+    CheckFailed,
+}
+
+/// Sends logs to standard error, without time stamps.
+pub fn init_logs() {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(Level::INFO)
+        .without_time()
+        .with_target(false)
+        .init();
+}
+
+/// The exit code of a program: 0 done, 1 a check failed, 2 error, which is logged.
+#[must_use]
+pub fn exit_code(result: &anyhow::Result<Outcome>) -> ExitCode {
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::CheckFailed) => ExitCode::from(1),
+        Err(failure) => {
+            error!("{failure:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Progress: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use tracing::info;
+
+/// Time between two lines where standard error is not a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Progress of one long step, with rate and time left.
+pub struct Bar {
+    bar: ProgressBar,
+    action: String,
+    unit: &'static str,
+    /// When the last line was written; `None` where a bar is drawn.
+    last_line: Option<Mutex<Instant>>,
+}
+
+impl Bar {
+    /// A bar for `total` units of `action`.
+    #[must_use]
+    pub fn new(action: impl Into<String>, unit: &'static str, total: u64) -> Self {
+        let action = action.into();
+        let template = format!(
+            "{{prefix}} [{{bar:30}}] {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left {{msg}}"
+        );
+        let style = ProgressStyle::with_template(&template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> ");
+        let bar = ProgressBar::new(total).with_style(style).with_prefix(action.clone());
+        let last_line = (!stderr().is_terminal()).then(|| {
+            info!("{action}: {total} {unit}");
+            Mutex::new(Instant::now())
+        });
+        Self { bar, action, unit, last_line }
+    }
+
+    /// Starts at `done`, as a resumed step does.
+    pub fn start_at(&self, done: u64) {
+        self.bar.set_position(done);
+        self.bar.reset_eta();
+    }
+
+    /// One more unit is done.
+    pub fn inc(&self) {
+        self.bar.inc(1);
+        self.write_line();
+    }
+
+    /// So many of so many are done; the bar never moves back, as threads report out of order.
+    pub fn advance_to(&self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        if done > self.bar.position() {
+            self.bar.set_position(done);
+        }
+        self.write_line();
+    }
+
+    /// Shows `message` behind the bar.
+    pub fn set_message(&self, message: String) {
+        self.bar.set_message(message);
+    }
+
+    /// Removes the bar and says how long the step took.
+    pub fn finish(&self) {
+        let elapsed = self.bar.elapsed();
+        self.bar.finish_and_clear();
+        info!(
+            "{}: {} {} in {:.1} s",
+            self.action,
+            self.bar.position(),
+            self.unit,
+            elapsed.as_secs_f64()
+        );
+    }
+
+    fn write_line(&self) {
+        let Some(last_line) = &self.last_line else { return };
+        let mut last = last_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() >= LINE_INTERVAL {
+            *last = Instant::now();
+            info!(
+                "{}: {}/{} {}, {:.1}/s, {} left {}",
+                self.action,
+                self.bar.position(),
+                self.bar.length().unwrap_or(0),
+                self.unit,
+                self.bar.per_sec(),
+                HumanDuration(self.bar.eta()),
+                self.bar.message()
+            );
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The command line. Names and exit codes are fixed: scripts rely on them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use kernels::device::DeviceChoice;
+
+/// Trains semantic segmentation networks that generalise to domains they never saw.
+#[derive(Debug, Parser)]
+#[command(
+    name = "train",
+    version,
+    after_help = "Exit codes: 0 done, 1 a check failed, 2 error. Results go to standard output, \
+                  progress and remarks to standard error."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Draw the toy city in four domains, train on three, compare two methods on the fourth
+    Demo(DemoArguments),
+    /// Train a recipe into a new run folder
+    Run(RunArguments),
+    /// Continue a run from its checkpoint, as if it had never stopped
+    Resume {
+        /// Folder that `train run` wrote
+        dir: PathBuf,
+        /// Where to compute: auto (best GPU, else CPU), cpu, gpu, or gpu:N
+        #[arg(long, value_name = "DEVICE", default_value = "auto")]
+        device: DeviceChoice,
+    },
+}
+
+/// Arguments of `train demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Folder for everything the demo writes; must be new or empty
+    #[arg(long, value_name = "DIR", default_value = "runs/demo")]
+    pub out: PathBuf,
+    /// Where to compute: auto (best GPU, else CPU), cpu, gpu, or gpu:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Training steps of each method [default: the recipes']
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Frames drawn for each source city; a quarter of it for the target
+    #[arg(long, value_name = "N", default_value_t = 160,
+          value_parser = clap::value_parser!(u32).range(8..=20_000))]
+    pub frames: u32,
+}
+
+/// Arguments of `train run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The recipe, such as recipes/camvid.toml
+    pub recipe: PathBuf,
+    /// Run folder; must be new or empty
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Where to compute: auto (best GPU, else CPU), cpu, gpu, or gpu:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Change a key of the recipe, such as steps=100 or method.order=first; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent_and_set_may_be_repeated() {
+        Cli::command().debug_assert();
+        let words = ["train", "run", "r.toml", "--out", "o", "--set", "a=1", "--set", "b=2"];
+        let Command::Run(arguments) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("a run command")
+        };
+        assert_eq!(arguments.overrides, ["a=1", "b=2"]);
+    }
+}

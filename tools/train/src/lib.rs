@@ -1,0 +1,9 @@
+//! `train`: trains a recipe, continues a run, or runs the whole demo.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod commands;
+pub mod demo;
+mod observer;
+
+pub use observer::TerminalObserver;
