@@ -40,21 +40,21 @@ pub fn reference(
     for pixel in 0..inputs.pixels() {
         let mut total = gradients.normalized[pixel * channels..][..channels].to_vec();
         for slot in 0..slots {
-            for channel in 0..channels {
-                total[channel] +=
-                    score_gradient[pixel * slots + slot] * inputs.memory[slot * channels + channel];
+            let slot_values = &inputs.memory[slot * channels..][..channels];
+            for (sum, value) in total.iter_mut().zip(slot_values) {
+                *sum += score_gradient[pixel * slots + slot] * value;
             }
         }
         let normalized = &outputs.normalized[pixel * channels..][..channels];
         let norm = norm(&inputs.features[pixel * channels..][..channels]);
-        for channel in 0..channels {
-            feature_gradient.push(if norm < SMALLEST_NORM {
-                total[channel] / SMALLEST_NORM
+        let along = inner_product(normalized, &total);
+        feature_gradient.extend(total.iter().zip(normalized).map(|(gradient, unit)| {
+            if norm < SMALLEST_NORM {
+                gradient / SMALLEST_NORM
             } else {
-                let along = normalized[channel] * inner_product(normalized, &total);
-                (total[channel] - along) / norm
-            });
-        }
+                (gradient - unit * along) / norm
+            }
+        }));
     }
     feature_gradient
 }

@@ -16,7 +16,7 @@ pub const SHADER: Shader = Shader {
 
 /// The sum over the blocks.
 ///
-/// Shapes: `blocks` [B, `elements`], result [`elements`].
+/// Shapes: `blocks` [B, L], result L values, where L is `elements`.
 pub fn reference(blocks: &[f64], elements: usize) -> Vec<f64> {
     let mut total = vec![0.0; elements];
     for block in blocks.chunks_exact(elements) {

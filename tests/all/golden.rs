@@ -23,11 +23,6 @@ pub(crate) struct Golden {
 }
 
 impl Golden {
-    pub(crate) fn scalar(&self) -> f64 {
-        assert_eq!(self.values.len(), 1);
-        self.values[0]
-    }
-
     pub(crate) fn tensor<const D: usize>(&self, device: &Device, dtype: DType) -> Tensor<D> {
         let shape: [usize; D] = self.shape.as_slice().try_into().expect("rank of the golden");
         tensor_from(&self.values, device, dtype).reshape(shape)
@@ -195,8 +190,7 @@ pub(crate) fn checksum(values: &[f64]) -> [f64; 3] {
 
 /// Values of a tensor as f64.
 pub(crate) fn values<const D: usize>(x: &Tensor<D>) -> Vec<f64> {
-    let data = x.clone().without_autodiff().into_data();
-    data.convert::<f64>().to_vec().expect("f64 values")
+    x.clone().without_autodiff().try_into_vec_as().expect("the device computes the tensor")
 }
 
 /// Asserts that the largest difference is at most `tolerance` times the largest golden value.

@@ -61,3 +61,10 @@ fn parameter_counts_equal_the_papers() {
     assert_eq!(resnet50(false).layout.parameter_count(), 45_081_542);
     assert_eq!(tiny(true).layout.parameter_count(), 119_651);
 }
+
+#[test]
+fn tiny_forward_on_software_vulkan_equals_the_reference() {
+    let opened = kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}"));
+    // As on the CPU; the driver may fuse multiplications and additions.
+    check_tiny_forward(&opened.device, DType::F32, 1e-5);
+}

@@ -56,12 +56,11 @@ fn run(
     episodic_step(network, &state, (&meta_train, &meta_test), (&method, settings))
 }
 
-fn check(order: Order, dtype: DType, tolerance: &Tolerance) {
+fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
     let file = GoldenFile::read("meta_tiny_f64.safetensors");
     let json = golden::json("meta_tiny.json");
-    let device = Device::flex();
     let network = tiny(true);
-    let (state, report) = run(&network, &file, order, (&device, dtype));
+    let (state, report) = run(&network, &file, order, (device, dtype));
     let suffix = match order {
         Order::First => "fo",
         Order::Second => "so",
@@ -130,20 +129,35 @@ const F32: Tolerance = Tolerance { losses: 1e-5, gradients: 1e-3, parameters: 2e
 
 #[test]
 fn first_order_step_in_f64_equals_the_reference() {
-    check(Order::First, DType::F64, &F64);
+    check(Order::First, &Device::flex(), DType::F64, &F64);
 }
 
 #[test]
 fn second_order_step_in_f64_equals_the_reference() {
-    check(Order::Second, DType::F64, &F64);
+    check(Order::Second, &Device::flex(), DType::F64, &F64);
 }
 
 #[test]
 fn first_order_step_in_f32_equals_the_reference() {
-    check(Order::First, DType::F32, &F32);
+    check(Order::First, &Device::flex(), DType::F32, &F32);
 }
 
 #[test]
 fn second_order_step_in_f32_equals_the_reference() {
-    check(Order::Second, DType::F32, &F32);
+    check(Order::Second, &Device::flex(), DType::F32, &F32);
+}
+
+#[test]
+fn first_order_step_on_software_vulkan_equals_the_reference() {
+    // The inner pass reads the memory through the WGSL shaders, forward and backward.
+    check(Order::First, &software_vulkan(), DType::F32, &F32);
+}
+
+#[test]
+fn second_order_step_on_software_vulkan_equals_the_reference() {
+    check(Order::Second, &software_vulkan(), DType::F32, &F32);
+}
+
+fn software_vulkan() -> Device {
+    kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
 }

@@ -1,4 +1,5 @@
 //! Cross-crate tests, one binary.
+#![cfg(test)]
 
 mod golden;
 mod golden_forward;

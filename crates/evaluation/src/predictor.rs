@@ -42,6 +42,9 @@ impl Predictor {
     /// Train ids of an image, `[H, W]`; `pixels` is `[H, W, 3]` interleaved.
     ///
     /// `index` numbers the image for the noise of a Gumbel read.
+    ///
+    /// # Panics
+    /// If `pixels` is not of that size, or the device fails.
     #[must_use]
     pub fn predict(
         &self,
@@ -57,7 +60,7 @@ impl Predictor {
             logits = logits + mirrored.flip([3]);
         }
         let classes: Vec<i32> =
-            logits.argmax(1).try_into_vec_as().expect("class indices convert to i32");
+            logits.argmax(1).try_into_vec_as().expect("the device computes class indices");
         // A dataset has at most 31 classes, so every index fits.
         classes.iter().map(|&class| class as u8).collect()
     }

@@ -117,7 +117,7 @@ fn tensor(values: &[f64], columns: usize, device: &Device, dtype: DType) -> Tens
 }
 
 fn list(tensor: Tensor<2>) -> Vec<f64> {
-    tensor.into_data().convert::<f64>().try_into_vec().unwrap()
+    tensor.into_data().convert::<f64>().try_into_vec().expect("f64 values")
 }
 
 type Read = fn(Tensor<2>, Tensor<2>, Option<Tensor<2>>, f64) -> MemoryRead;
@@ -142,8 +142,8 @@ fn run(case: &Case, read: Read, device: &Device, dtype: DType) -> Found {
     let gradients = functional(&read, case, &device, dtype).backward();
     Found {
         outputs: lists(read),
-        feature_gradient: list(features.grad(&gradients).unwrap()),
-        memory_gradient: list(memory.grad(&gradients).unwrap()),
+        feature_gradient: list(features.grad(&gradients).expect("a gradient")),
+        memory_gradient: list(memory.grad(&gradients).expect("a gradient")),
     }
 }
 
@@ -391,7 +391,7 @@ fn no_pixels_are_no_results_and_no_gradient() {
             assert_eq!(read.weights.dims(), [0, 2]);
             assert_eq!(read.readout.dims(), [0, 16]);
             let gradients = (read.readout.sum() + memory.clone().sum()).backward();
-            assert_eq!(list(memory.grad(&gradients).unwrap()), [1.0; 32]);
+            assert_eq!(list(memory.grad(&gradients).expect("a gradient")), [1.0; 32]);
         }
     }
 }

@@ -43,7 +43,7 @@ mod tests {
     fn the_mean_colour_uploads_to_almost_zero() {
         let levels: Vec<u8> = MEAN.iter().map(|mean| (mean * 255.0).round() as u8).collect();
         let image = upload(&planes_from_interleaved(&levels), [1, 1, 1], &Device::flex());
-        for value in image.into_data().to_vec::<f32>().unwrap() {
+        for value in image.try_into_vec_as::<f32>().unwrap() {
             // Half a level of 255 in units of the smallest deviation.
             assert!(value.abs() <= 0.5 / 255.0 / 0.224, "{value}");
         }

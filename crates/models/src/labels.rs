@@ -166,7 +166,7 @@ mod tests {
         let device = Device::flex();
         let weights = labels.class_weights([2, 2], 3, LabelWeights::Soft, &device, DType::F64);
         // Corners are aligned: the four output pixels are the four corner labels.
-        let values: Vec<f64> = weights.weights.into_data().to_vec().unwrap();
+        let values: Vec<f64> = weights.weights.try_into_vec_as().unwrap();
         assert_eq!(values, [1., 0., 0., 0., 1., 0., 0., 0., 1., 0., 0., 1.]);
         assert_eq!(weights.totals, [1.0, 1.0, 2.0]);
     }

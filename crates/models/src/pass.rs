@@ -45,6 +45,9 @@ pub struct Pass<'a, M: Mode> {
 
 impl<'a, M: Mode> Pass<'a, M> {
     /// A pass without dropout.
+    ///
+    /// # Panics
+    /// If parameters or statistics are not those of the layout: a bug of the caller.
     #[must_use]
     pub fn new(
         layout: &'a Layout,
@@ -58,6 +61,9 @@ impl<'a, M: Mode> Pass<'a, M> {
     }
 
     /// The parameter `name`, in its shape.
+    ///
+    /// # Panics
+    /// If the layout has no such parameter, or of another rank: a bug of the caller.
     #[must_use]
     pub fn parameter<const D: usize>(&self, name: &str) -> M::T<D> {
         let index = self.layout.parameter(name);

@@ -43,7 +43,7 @@ fn random(name: &str, len: usize) -> Tensor<1> {
 
 fn part<M: Mode, const D: usize>(x: &M::T<1>, start: usize, shape: [usize; D]) -> M::T<D> {
     let len: usize = shape.iter().product();
-    M::linear(x.clone(), |x| x.slice([start..start + len]).reshape(shape))
+    M::linear(x.clone(), |x| x.slice_dim(0, start..start + len).reshape(shape))
 }
 
 fn image<M: Mode>(x: &M::T<1>) -> M::T<4> {
@@ -144,7 +144,7 @@ const CASES: [Case; 13] = [
 fn gradient(case: &Case, at: &Tensor<1>) -> Vec<f64> {
     let leaf = at.clone().autodiff().require_grad();
     let gradients = (case.plain)(leaf.clone()).backward();
-    leaf.grad(&gradients).unwrap().into_data().to_vec().unwrap()
+    leaf.grad(&gradients).unwrap().try_into_vec_as().unwrap()
 }
 
 #[test]
@@ -170,8 +170,7 @@ fn tangent_and_hessian_product_of_every_operation_equal_finite_differences() {
             case.name
         );
 
-        let product: Vec<f64> =
-            leaf.grad(&tangent.backward()).unwrap().into_data().to_vec().unwrap();
+        let product: Vec<f64> = leaf.grad(&tangent.backward()).unwrap().try_into_vec_as().unwrap();
         let (ahead, behind) = (gradient(case, &ahead), gradient(case, &behind));
         for (index, got) in product.iter().enumerate() {
             let expected = (ahead[index] - behind[index]) / (2.0 * STEP);

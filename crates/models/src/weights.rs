@@ -74,14 +74,17 @@ pub enum WeightsError {
     Serialize(String),
 }
 
-/// Reads tensors from a device.
+/// Reads a tensor from its device.
+///
+/// # Panics
+/// If the device fails while it computes the tensor.
 #[must_use]
 pub fn host_tensor<const D: usize>(x: &Tensor<D>, shape: &[usize]) -> HostTensor {
     let values = x
         .clone()
         .without_autodiff()
         .try_into_vec_as::<f32>()
-        .expect("a float tensor converts to f32");
+        .expect("the device computes a float tensor");
     HostTensor { shape: shape.to_vec(), values }
 }
 

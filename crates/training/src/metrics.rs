@@ -49,6 +49,9 @@ pub struct MetricsLine {
 
 impl MetricsLine {
     /// Reads a step's report from the device, in one transfer.
+    ///
+    /// # Panics
+    /// If the device fails while it computes the step.
     #[must_use]
     pub fn new(step: u64, rates: [f64; 2], report: &StepReport) -> Self {
         let mut tensors = Vec::new();
@@ -62,7 +65,7 @@ impl MetricsLine {
         }
         report.second_order_norm.iter().for_each(&mut push);
         let values: Vec<f32> =
-            Tensor::cat(tensors, 0).try_into_vec_as().expect("losses convert to f32");
+            Tensor::cat(tensors, 0).try_into_vec_as().expect("the device computes the losses");
         let mut values = values.into_iter().map(f64::from);
         let mut take = |pass: &PassReport| {
             let losses: BTreeMap<String, f64> = pass

@@ -30,7 +30,6 @@ const BLOCK_PIXELS_MIN: u32 = 128;
 #[backend_extension(Autodiff, Cube)]
 pub(crate) trait MemoryReadOps: Backend {
     /// Normalised features, scores, weights and readout; see [`crate::memory_read`].
-    #[expect(clippy::type_complexity, reason = "the macro takes tuples of tensors only")]
     fn memory_read(
         features: FloatTensor<Self>,
         memory: FloatTensor<Self>,

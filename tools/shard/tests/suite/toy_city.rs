@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use png::{BitDepth, ColorType};
 use shard::cli::Cli;
-use shard::commands::{self, Outcome};
+use shard::commands;
 use tempfile::TempDir;
+use terminal::Outcome;
 
 const MANIFEST: &str = r#"
 name = "toy"

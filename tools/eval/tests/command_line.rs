@@ -1,0 +1,27 @@
+//! The program's exit codes and messages.
+
+use std::process::Command;
+
+#[test]
+fn a_folder_that_is_no_run_ends_with_code_2_and_says_what_is_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_eval"))
+        .arg(folder.path())
+        .args(["--shards", "nowhere", "--device", "cpu", "--out"])
+        .arg(folder.path().join("out"))
+        .output()
+        .expect("eval runs");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("not a run folder: recipe.toml is missing"), "{message}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn an_unknown_option_ends_with_code_2_and_help_with_0() {
+    for (argument, code) in [("--colour", 2), ("--help", 0)] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_eval")).arg(argument).output().expect("eval runs");
+        assert_eq!(output.status.code(), Some(code), "{argument}");
+    }
+}

@@ -1,0 +1,118 @@
+//! The program as a user calls it: the whole demo at toy length, then its run evaluated again.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use clap::Parser;
+use eval::cli::Cli;
+use evaluation::EvalScores;
+use terminal::Outcome;
+
+fn train(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_train")).args(arguments).output().expect("train runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn assert_fails_with(output: &Output, expected: &[&str]) {
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    for expected in expected {
+        assert!(message.contains(expected), "{expected:?} is not in: {message}");
+    }
+    assert!(output.stdout.is_empty(), "results of a failed command: {}", text(&output.stdout));
+}
+
+#[test]
+fn the_demo_ends_with_table_and_report_and_its_runs_can_be_resumed_and_evaluated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("demo");
+    let out = root.to_str().expect("UTF-8");
+    let demo = ["demo", "--out", out, "--device", "cpu", "--steps", "2", "--frames", "8"];
+    let output = train(&demo);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+
+    let stdout = text(&output.stdout);
+    let lines: Vec<&str> = stdout.lines().collect();
+    let last = lines.last().expect("output");
+    assert_eq!(*last, format!("report: {}", root.join("report.html").display()));
+    let table_ends = lines[lines.len() - 2];
+    assert!(table_ends.starts_with("mIoU"), "{stdout}");
+    for file in [
+        "data/gtav/labels/00001.png",
+        "data/synthia/GT/LABELS/0000000.png",
+        "shards/idd/index.json",
+        "baseline/recipe.toml",
+        "baseline/metrics.jsonl",
+        "pin_the_memory/checkpoint.safetensors",
+        "pin_the_memory/run.json",
+    ] {
+        assert!(root.join(file).is_file(), "{file} is missing");
+    }
+    check_report(&root);
+
+    assert_fails_with(&train(&demo), &["already exists and is not empty", "hint"]);
+    let run = root.join("pin_the_memory");
+    let run = run.to_str().expect("UTF-8");
+    assert_eq!(train(&["resume", run, "--device", "cpu"]).status.code(), Some(0));
+
+    let shards = root.join("shards/cityscapes");
+    let scores = root.join("again");
+    let words = ["eval", run, "--device", "cpu", "--shards"].into_iter();
+    let words = words.chain([shards.to_str().expect("UTF-8"), "--out"]);
+    let cli =
+        Cli::try_parse_from(words.chain([scores.to_str().expect("UTF-8")])).expect("arguments");
+    let mut table = Vec::new();
+    assert_eq!(eval::commands::run(&cli, &mut table).expect("scores"), Outcome::Done);
+    let read = |dir: &Path| EvalScores::read(&dir.join("eval.json")).expect("eval.json");
+    assert_eq!(read(&scores), read(&root.join("pin_the_memory")), "the same run and target");
+    assert!(text(&table).contains("report: "));
+    let again = eval::commands::run(&cli, &mut Vec::new()).expect_err("the folder exists");
+    assert!(again.to_string().contains("choose another --out"), "{again}");
+}
+
+fn check_report(root: &Path) {
+    let report = fs::read_to_string(root.join("report.html")).expect("a report");
+    for expected in ["baseline", "Pin the Memory", "mIoU", "data:image/png;base64,", "<svg"] {
+        assert!(report.contains(expected), "{expected}");
+    }
+    assert!(!report.contains("src=\"http"), "the page needs a network");
+}
+
+#[test]
+fn what_users_get_wrong_ends_with_code_2_and_a_hint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let recipe = folder.path().join("my.toml");
+    let demo = include_str!("../../../recipes/demo_baseline.toml");
+    fs::write(&recipe, demo.replace("seed = 304", "seed = 304\ncolour = 1")).expect("a recipe");
+    let recipe = recipe.to_str().expect("UTF-8");
+    let out = folder.path().join("run");
+    let out = out.to_str().expect("UTF-8");
+    let run = |recipe: &str| train(&["run", recipe, "--out", out, "--device", "cpu"]);
+    assert_fails_with(&run(recipe), &["my.toml", "unknown field `colour`", "hint"]);
+    assert_fails_with(&run("no.toml"), &["no.toml", "cannot be read"]);
+    fs::write(recipe, demo).expect("a recipe");
+    assert_fails_with(&run(recipe), &["shards/gtav", "hint"]);
+    assert!(!Path::new(out).exists(), "a failed run leaves no folder");
+    assert_fails_with(&train(&["resume", out]), &["not a run folder"]);
+    assert_fails_with(&train(&["demo", "--device", "quantum"]), &["auto, cpu, gpu or gpu:N"]);
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_an_error_with_a_hint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_train"))
+        .args(["demo", "--device", "gpu", "--out"])
+        .arg(folder.path().join("demo"))
+        // A Vulkan loader that finds no driver, whatever this machine has.
+        .env("VK_DRIVER_FILES", "/nonexistent.json")
+        .env("VK_ICD_FILENAMES", "/nonexistent.json")
+        .output()
+        .expect("train runs");
+    assert_fails_with(&output, &["no GPU found", "--device cpu"]);
+    assert!(!folder.path().join("demo").exists());
+}
