@@ -41,7 +41,7 @@ struct Case<'a> {
 impl<'a> Case<'a> {
     fn new(file: &'a GoldenFile, name: &'a str, dtype: DType, tolerance: f64) -> Self {
         let device = Device::flex();
-        let input = |key: &str| file.get(&format!("{}.in.{key}", source(name)));
+        let input = |key: &str| file.get(&format!("{}.in.{key}", name));
         let channels = input("F").shape[1];
         // Only the memory's part of the layout is used; the width follows from the case.
         let config = DeepLabV3PlusConfig {
@@ -50,7 +50,7 @@ impl<'a> Case<'a> {
             ..DeepLabV3PlusConfig::resnet50(19, true)
         };
         let network = DeepLabV3Plus::new(config);
-        let stored = |key: &str| file.find(&format!("{}.param.{key}", source(name)));
+        let stored = |key: &str| file.find(&format!("{}.param.{key}", name));
         let leaves = network
             .layout
             .parameters
@@ -107,7 +107,7 @@ impl<'a> Case<'a> {
     }
 
     fn input<const D: usize>(&self, key: &str) -> Tensor<D> {
-        let key = format!("{}.in.{key}", source(self.name));
+        let key = format!("{}.in.{key}", self.name);
         self.file.get(&key).tensor(&self.device, self.dtype)
     }
 
@@ -254,11 +254,6 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Case G stores its inputs itself; so do the others.
-fn source(name: &str) -> &str {
-    name
-}
-
 fn check_all(dtype: DType, tolerance: f64) {
     let file = GoldenFile::read("memory_f64.safetensors");
     for name in ["A", "B", "C", "D", "I", "G", "V"] {
@@ -273,13 +268,13 @@ fn check_all(dtype: DType, tolerance: f64) {
 
 #[test]
 fn memory_in_f64_equals_the_reference() {
-    // Sums of at most some hundred terms, on both sides in f64.
-    check_all(DType::F64, 1e-11);
+    // Sums of at most a few thousand terms, on both sides in f64: 1e-14 is seen.
+    check_all(DType::F64, 1e-12);
 }
 
 #[test]
 fn memory_in_f32_equals_the_reference() {
     // The reference's own f32 run differs from its f64 run by 3e-6 of a tensor's maximum; the
-    // sums here run in another order, which doubles that.
-    check_all(DType::F32, 1e-5);
+    // sums here run in another order, and L_total cancels terms of both signs: 7e-6 is seen.
+    check_all(DType::F32, 3e-5);
 }

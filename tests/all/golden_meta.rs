@@ -15,6 +15,8 @@ use crate::golden_forward::tiny;
 struct Tolerance {
     losses: f64,
     gradients: f64,
+    /// Of the image-level branch, whose batch normalisation sees two values per channel.
+    image_branch_gradients: f64,
     parameters: f64,
     memory: f64,
 }
@@ -92,9 +94,13 @@ fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
             // A parameter outside the graph has no gradient; the reference stores zeros or nothing.
             let got = gradient.as_ref().map_or_else(|| vec![0.0; spec.len()], values);
             if let Some(expected) = file.find(&key) {
+                let allowed = match spec.name.starts_with("aspp.img_conv") {
+                    true => tolerance.image_branch_gradients,
+                    false => tolerance.gradients,
+                };
                 // Biases before a batch normalisation have a zero gradient but for rounding.
-                let floor = 1e-6 * tolerance.gradients * 13.0;
-                assert_close_above(&key, &got, &expected.values, (tolerance.gradients, floor));
+                let floor = 1e-4 * tolerance.gradients;
+                assert_close_above(&key, &got, &expected.values, (allowed, floor));
             }
         }
     }
@@ -119,13 +125,26 @@ fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
     }
 }
 
-/// f64 on both sides: the step multiplies rounding by its conditioning, a few thousand.
-const F64: Tolerance =
-    Tolerance { losses: 1e-11, gradients: 1e-8, parameters: 1e-9, memory: 1e-10 };
+/// Both sides round in f64; a hundred times the differences seen, which are up to 1e-14 in
+/// losses, memories and parameters, and 7e-13 in the gradients of the image-level branch.
+const F64: Tolerance = Tolerance {
+    losses: 1e-12,
+    gradients: 1e-11,
+    image_branch_gradients: 1e-10,
+    parameters: 1e-12,
+    memory: 1e-12,
+};
 
-/// The reference's own f32 step differs from its f64 step by 1e-3 of the gradients' maximum, as
-/// batch normalisation over 2 images amplifies rounding; losses and parameters are far closer.
-const F32: Tolerance = Tolerance { losses: 1e-5, gradients: 1e-3, parameters: 2e-5, memory: 1e-5 };
+/// The reference's own f32 step differs from its f64 step by up to 1e-3 of the gradients' maximum:
+/// batch normalisation over the two values of the image-level branch amplifies rounding. The rest
+/// stays within a few hundred roundings of 6e-8.
+const F32: Tolerance = Tolerance {
+    losses: 1e-5,
+    gradients: 1e-4,
+    image_branch_gradients: 1e-3,
+    parameters: 1e-5,
+    memory: 1e-5,
+};
 
 #[test]
 fn first_order_step_in_f64_equals_the_reference() {

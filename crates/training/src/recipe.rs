@@ -3,6 +3,8 @@
 //! Every key must be there and no other: a run is what its recipe says. `[method]` alone may start
 //! from a `preset` and list only what differs; the resolved recipe in the run folder lists all.
 
+mod overrides;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::method::{Algorithm, Method};
 use crate::optimizer::SgdSettings;
 use crate::schedule::Schedule;
+
+use overrides::{apply_override, expand_preset};
 
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -352,65 +356,4 @@ impl Recipe {
         }
         Ok(())
     }
-}
-
-/// Fills `[method]` from its `preset`, keeping what is listed.
-fn expand_preset(table: &mut toml::Table) -> Result<(), String> {
-    let Some(toml::Value::Table(method)) = table.get_mut("method") else { return Ok(()) };
-    let Some(preset) = method.remove("preset") else { return Ok(()) };
-    let base = match preset.as_str() {
-        Some("paper") => Method::paper(),
-        Some("released") => Method::released(),
-        Some("aggregated") => Method::aggregated(),
-        _ => {
-            return Err(format!(
-                "method.preset is {preset}, expected \"paper\", \"released\" or \"aggregated\""
-            ));
-        }
-    };
-    let listed = std::mem::take(method);
-    *method = toml::Table::try_from(base).map_err(|error| error.to_string())?;
-    merge(method, listed);
-    Ok(())
-}
-
-fn merge(base: &mut toml::Table, over: toml::Table) {
-    for (key, value) in over {
-        match (base.get_mut(&key), value) {
-            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
-            (_, value) => drop(base.insert(key, value)),
-        }
-    }
-}
-
-/// Sets an existing key; the value is TOML, or text where it is not.
-fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
-    let wrong = |reason: String| RecipeError::Override { text: text.to_owned(), reason };
-    let Some((key, value)) = text.split_once('=') else {
-        return Err(wrong("expected key=value, such as steps=100".to_owned()));
-    };
-    let value = format!("value = {value}")
-        .parse::<toml::Table>()
-        .ok()
-        .and_then(|mut parsed| parsed.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-    let (parents, last) = key.rsplit_once('.').unwrap_or(("", key));
-    let mut at = table;
-    for part in parents.split('.').filter(|part| !part.is_empty()) {
-        at = match at.get_mut(part) {
-            Some(toml::Value::Table(inner)) => inner,
-            _ => return Err(wrong(format!("the recipe has no table {part}"))),
-        };
-    }
-    match at.get_mut(last) {
-        Some(old) => *old = value,
-        None => {
-            let known: Vec<&str> = at.keys().map(String::as_str).collect();
-            return Err(wrong(format!(
-                "the recipe has no key {last} there; hint: known keys are {}",
-                known.join(", ")
-            )));
-        }
-    }
-    Ok(())
 }

@@ -3,6 +3,8 @@
 //! The folder holds `recipe.toml` (resolved), `run.json` (classes, data, device),
 //! `metrics.jsonl` and `checkpoint.safetensors`.
 
+mod facts;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +17,7 @@ use models::memory::MemoryInit;
 use models::mode::Plain;
 use models::pass::{Normalization, Pass};
 use models::random::mix;
-use serde::{Deserialize, Serialize};
-use shard_format::{Dataset, ReadError};
+use shard_format::ReadError;
 
 use crate::batches::{meta_split, samples};
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
@@ -26,42 +27,14 @@ use crate::recipe::{Recipe, RecipeError};
 use crate::state::State;
 use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 
+pub use facts::{RunFacts, SourceFacts};
+
 /// Name of the resolved recipe in a run folder.
 pub const RECIPE_FILE: &str = "recipe.toml";
 /// Name of the facts in a run folder.
 pub const FACTS_FILE: &str = "run.json";
 
 const PREFETCH_BATCHES: usize = 4;
-
-/// What a run was made of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunFacts {
-    /// Version of the program.
-    pub version: String,
-    /// Device, in words.
-    pub device: String,
-    /// Class names by train id.
-    pub classes: Vec<String>,
-    /// The source datasets.
-    pub sources: Vec<SourceFacts>,
-}
-
-/// One source dataset.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceFacts {
-    /// Domain in the recipe.
-    pub domain: String,
-    /// Dataset and split.
-    pub dataset: String,
-    /// Mapping of its labels.
-    pub mapping: String,
-    /// Number of samples.
-    pub samples: u64,
-    /// BLAKE3 of each shard.
-    pub shards: Vec<String>,
-}
 
 /// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +120,7 @@ pub fn start(
     (device, device_name): (&Device, &str),
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
-    let facts = facts(recipe, device_name)?;
+    let facts = facts::gather(recipe, device_name)?;
     let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
     // Everything that a user can get wrong is found before the folder is made.
     drop(Loader::start(loader_options(recipe, recipe.seed, [0, 1]))?);
@@ -347,33 +320,6 @@ fn loader_options(recipe: &Recipe, seed: u64, [first, end]: [u64; 2]) -> LoaderO
         first_batch: first,
         end_batch: end,
     }
-}
-
-fn facts(recipe: &Recipe, device: &str) -> Result<RunFacts, RunError> {
-    let mut classes: Option<Vec<String>> = None;
-    let mut sources = Vec::new();
-    for source in &recipe.data.sources {
-        for dir in &source.shards {
-            let dataset = Dataset::open(dir)?;
-            let index = dataset.index();
-            let info = &index.dataset;
-            // That all sources agree is the loader's check.
-            classes.get_or_insert_with(|| info.class_names.clone());
-            sources.push(SourceFacts {
-                domain: source.name.clone(),
-                dataset: format!("{} {}", info.name, info.split),
-                mapping: info.mapping.clone(),
-                samples: index.samples,
-                shards: index.shards.iter().map(|shard| shard.blake3.clone()).collect(),
-            });
-        }
-    }
-    Ok(RunFacts {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        device: device.to_owned(),
-        classes: classes.unwrap_or_default(),
-        sources,
-    })
 }
 
 fn create_run_folder(out: &Path) -> Result<(), RunError> {

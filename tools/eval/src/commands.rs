@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::{Context, bail};
 use evaluation::protocol::{InferenceProtocol, NAMES};
 use evaluation::report::{self, ReportData, RunReport};
 use evaluation::scores;
 use kernels::device;
-use terminal::Outcome;
+use terminal::{Outcome, require_new_folder};
 use tracing::info;
 use training::metrics;
 use training::run::{self, TrainedRun};
@@ -22,7 +21,7 @@ use crate::{Evaluation, REPORT_FILE, SCORES_FILE, evaluate, open_targets};
 /// # Errors
 /// The command could not do its work: exit code 2.
 pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    refuse_full_folder(&cli.out)?;
+    require_new_folder(&cli.out)?;
     let opened = device::open(cli.device)?;
     info!("device: {}", opened.description);
     let run = run::load(&cli.run, &opened.device)?;
@@ -46,20 +45,6 @@ fn protocol(cli: &Cli, run: &TrainedRun) -> anyhow::Result<InferenceProtocol> {
         Some(protocol) => Ok(protocol),
         None => bail!("--protocol {name}: unknown protocol, expected {NAMES}"),
     }
-}
-
-fn refuse_full_folder(path: &Path) -> anyhow::Result<()> {
-    if path.exists() {
-        let empty = path.is_dir()
-            && fs::read_dir(path).with_context(|| path.display().to_string())?.next().is_none();
-        if !empty {
-            bail!(
-                "{}: already exists and is not empty; hint: choose another --out",
-                path.display()
-            );
-        }
-    }
-    Ok(())
 }
 
 fn report_of(

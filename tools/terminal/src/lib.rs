@@ -5,8 +5,11 @@
 
 mod progress;
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::{Context, bail};
 use tracing::{Level, error};
 
 pub use progress::Bar;
@@ -41,4 +44,20 @@ pub fn exit_code(result: &anyhow::Result<Outcome>) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Checks that a folder for results is new or empty.
+///
+/// # Errors
+/// If it holds something, is a file or cannot be read.
+pub fn require_new_folder(path: &Path) -> anyhow::Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let empty = path.is_dir()
+        && fs::read_dir(path).with_context(|| path.display().to_string())?.next().is_none();
+    if !empty {
+        bail!("{}: already exists and is not empty; hint: choose another --out", path.display());
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use evaluation::report::{self, ReportData, RunReport, SamplePicture};
 use evaluation::scores;
 use kernels::device::OpenedDevice;
 use shard::pack::{self, PackOptions};
-use terminal::{Bar, Outcome};
+use terminal::{Bar, Outcome, require_new_folder};
 use toy_city::{City, CityOptions, write_city};
 use tracing::info;
 use training::recipe::Recipe;
@@ -50,7 +50,7 @@ const RUNS: [(&str, &str); 2] = [
 /// If the folder is not new, or a step fails.
 pub fn run_demo(arguments: &DemoArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let root = &arguments.out;
-    refuse_full_folder(root)?;
+    require_new_folder(root)?;
     let opened = opened(arguments.device)?;
     fs::create_dir_all(root).with_context(|| root.display().to_string())?;
     for (city, manifest, split) in CITIES {
@@ -190,18 +190,4 @@ fn report_of(
 
 fn target_shards(root: &Path) -> PathBuf {
     root.join("shards").join(City::Cityscapes.name())
-}
-
-fn refuse_full_folder(path: &Path) -> anyhow::Result<()> {
-    if path.exists() {
-        let empty = path.is_dir()
-            && fs::read_dir(path).with_context(|| path.display().to_string())?.next().is_none();
-        if !empty {
-            bail!(
-                "{}: already exists and is not empty; hint: choose another --out, or remove it",
-                path.display()
-            );
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,65 @@
+//! Presets and overrides: what happens to a recipe's TOML before it is read.
+
+use super::RecipeError;
+use crate::method::Method;
+
+/// Fills `[method]` from its `preset`, keeping what is listed.
+pub(super) fn expand_preset(table: &mut toml::Table) -> Result<(), String> {
+    let Some(toml::Value::Table(method)) = table.get_mut("method") else { return Ok(()) };
+    let Some(preset) = method.remove("preset") else { return Ok(()) };
+    let base = match preset.as_str() {
+        Some("paper") => Method::paper(),
+        Some("released") => Method::released(),
+        Some("aggregated") => Method::aggregated(),
+        _ => {
+            return Err(format!(
+                "method.preset is {preset}, expected \"paper\", \"released\" or \"aggregated\""
+            ));
+        }
+    };
+    let listed = std::mem::take(method);
+    *method = toml::Table::try_from(base).map_err(|error| error.to_string())?;
+    merge(method, listed);
+    Ok(())
+}
+
+fn merge(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => merge(base, over),
+            (_, value) => drop(base.insert(key, value)),
+        }
+    }
+}
+
+/// Sets an existing key; the value is TOML, or text where it is not.
+pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
+    let wrong = |reason: String| RecipeError::Override { text: text.to_owned(), reason };
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(wrong("expected key=value, such as steps=100".to_owned()));
+    };
+    let value = format!("value = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let (parents, last) = key.rsplit_once('.').unwrap_or(("", key));
+    let mut at = table;
+    for part in parents.split('.').filter(|part| !part.is_empty()) {
+        at = match at.get_mut(part) {
+            Some(toml::Value::Table(inner)) => inner,
+            _ => return Err(wrong(format!("the recipe has no table {part}"))),
+        };
+    }
+    match at.get_mut(last) {
+        Some(old) => *old = value,
+        None => {
+            let known: Vec<&str> = at.keys().map(String::as_str).collect();
+            return Err(wrong(format!(
+                "the recipe has no key {last} there; hint: known keys are {}",
+                known.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
