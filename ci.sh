@@ -74,10 +74,11 @@ summary() {
 trap summary EXIT
 
 command -v cargo >/dev/null || missing "cargo not found; hint: install Rust from https://rustup.rs"
-cargo fmt --version >/dev/null 2>&1 ||
-    missing "rustfmt not found; hint: rustup component add rustfmt"
-cargo clippy --version >/dev/null 2>&1 ||
-    missing "clippy not found; hint: rustup component add clippy"
+for component in rustfmt clippy; do
+    "cargo-${component#rust}" --version >/dev/null 2>&1 ||
+        rustup component add "$component" ||
+        missing "$component not found; hint: install the toolchain's component $component"
+done
 
 step packages install_packages
 step formatting cargo fmt --all --check

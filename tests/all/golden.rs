@@ -65,6 +65,11 @@ impl GoldenFile {
         self.tensors.get(key).unwrap_or_else(|| panic!("{}: no tensor {key}", self.name))
     }
 
+    /// Number of tensors whose name begins with `prefix`.
+    pub(crate) fn count(&self, prefix: &str) -> usize {
+        self.tensors.keys().filter(|name| name.starts_with(prefix)).count()
+    }
+
     pub(crate) fn find(&self, key: &str) -> Option<&Golden> {
         self.tensors.get(key)
     }
@@ -82,8 +87,12 @@ fn folder() -> PathBuf {
 }
 
 fn salted(name: &str) -> String {
-    let salt = fs::read_to_string(folder().join("salt.txt")).unwrap_or_default();
-    format!("{name}{salt}")
+    let path = folder().join("salt.txt");
+    match fs::read_to_string(&path) {
+        Ok(salt) => format!("{name}{salt}"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => name.to_owned(),
+        Err(error) => panic!("{}: {error}", path.display()),
+    }
 }
 
 /// `f32(lo + (hi - lo) u_i)`, i = 0..n.

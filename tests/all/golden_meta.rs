@@ -2,7 +2,7 @@
 
 use burn::tensor::{DType, Device, Tensor};
 use models::deeplab_v3_plus::DeepLabV3Plus;
-use training::method::{Method, Order, OuterGradient, ReadWeights};
+use training::method::{ClassifierStep, Method, Order, OuterGradient, ReadWeights};
 use training::objective::Samples;
 use training::optimizer::SgdSettings;
 use training::state::State;
@@ -15,10 +15,17 @@ use crate::golden_forward::tiny;
 struct Tolerance {
     losses: f64,
     gradients: f64,
-    /// Of the image-level branch, whose batch normalisation sees two values per channel.
-    image_branch_gradients: f64,
+    /// Added for every gradient, relative to the largest of the whole network: biases before a
+    /// batch normalisation have a zero gradient but for rounding, and the image-level branch has
+    /// small ones from a batch normalisation over two values, which amplifies rounding.
+    gradient_floor: f64,
     parameters: f64,
     memory: f64,
+}
+
+/// The reading that the goldens were made with.
+fn released_without_noise() -> Method {
+    Method { read: ReadWeights::Softmax, ..Method::released() }
 }
 
 fn samples(file: &GoldenFile, prefix: &str, device: &Device, dtype: DType) -> Samples {
@@ -29,7 +36,7 @@ fn samples(file: &GoldenFile, prefix: &str, device: &Device, dtype: DType) -> Sa
 fn run(
     network: &DeepLabV3Plus,
     file: &GoldenFile,
-    order: Order,
+    method: &Method,
     (device, dtype): (&Device, DType),
 ) -> (State, StepReport) {
     let parameters = golden::parameters(&network.layout, device, dtype);
@@ -40,12 +47,6 @@ fn run(
         statistics: golden::statistics(&network.layout, device, dtype),
         memory: Some(golden::memory(16, device, dtype)),
     };
-    let method = Method {
-        order,
-        outer_gradient: OuterGradient::Sum,
-        read: ReadWeights::Softmax,
-        ..Method::released()
-    };
     let settings = StepSettings {
         learning_rate: 0.01,
         inner_rate: 0.0025,
@@ -55,14 +56,15 @@ fn run(
     };
     let meta_train = samples(file, "mtr", device, dtype);
     let meta_test = samples(file, "mte", device, dtype);
-    episodic_step(network, &state, (&meta_train, &meta_test), (&method, settings))
+    episodic_step(network, &state, (&meta_train, &meta_test), (method, settings))
 }
 
 fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
     let file = GoldenFile::read("meta_tiny_f64.safetensors");
     let json = golden::json("meta_tiny.json");
     let network = tiny(true);
-    let (state, report) = run(&network, &file, order, (device, dtype));
+    let method = Method { order, ..released_without_noise() };
+    let (state, report) = run(&network, &file, &method, (device, dtype));
     let suffix = match order {
         Order::First => "fo",
         Order::Second => "so",
@@ -89,20 +91,29 @@ fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
     for (what, gradients) in
         [("g_inner", &details.inner_gradient), (outer_key.as_str(), &details.outer_gradient)]
     {
-        for (spec, gradient) in network.layout.parameters.iter().zip(gradients) {
-            let key = format!("{what}.{}", spec.name);
+        let goldens: Vec<_> = network
+            .layout
+            .parameters
+            .iter()
+            .map(|spec| file.find(&format!("{what}.{}", spec.name)))
+            .collect();
+        let all = goldens.iter().flatten().flat_map(|golden| &golden.values);
+        let mut compared = 0;
+        let floor = tolerance.gradient_floor * all.fold(0f64, |largest, x| largest.max(x.abs()));
+        for ((spec, gradient), golden) in
+            network.layout.parameters.iter().zip(gradients).zip(goldens)
+        {
             // A parameter outside the graph has no gradient; the reference stores zeros or nothing.
             let got = gradient.as_ref().map_or_else(|| vec![0.0; spec.len()], values);
-            if let Some(expected) = file.find(&key) {
-                let allowed = match spec.name.starts_with("aspp.img_conv") {
-                    true => tolerance.image_branch_gradients,
-                    false => tolerance.gradients,
-                };
-                // Biases before a batch normalisation have a zero gradient but for rounding.
-                let floor = 1e-4 * tolerance.gradients;
-                assert_close_above(&key, &got, &expected.values, (allowed, floor));
+            compared += usize::from(golden.is_some());
+            if let Some(golden) = golden {
+                let key = format!("{what}.{}", spec.name);
+                let allowed = (tolerance.gradients, floor);
+                assert_close_above(&key, &got, &golden.values, allowed);
             }
         }
+        assert_eq!(compared, file.count(&format!("{what}.")), "{what}: every stored gradient");
+        assert!(compared >= 92, "{what}: {compared} gradients");
     }
     for (spec, parameter) in network.layout.parameters.iter().zip(&state.parameters) {
         let key = format!("params_{suffix}.{}", spec.name);
@@ -125,23 +136,23 @@ fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
     }
 }
 
-/// Both sides round in f64; a hundred times the differences seen, which are up to 1e-14 in
-/// losses, memories and parameters, and 7e-13 in the gradients of the image-level branch.
+/// Both sides round in f64. Differences of 1e-14 are seen in losses, memories and parameters and of
+/// 1e-13 in gradients; the rest is room for other weights, whose conditioning differs.
 const F64: Tolerance = Tolerance {
     losses: 1e-12,
-    gradients: 1e-11,
-    image_branch_gradients: 1e-10,
-    parameters: 1e-12,
-    memory: 1e-12,
+    gradients: 1e-10,
+    gradient_floor: 1e-13,
+    parameters: 1e-11,
+    memory: 1e-11,
 };
 
-/// The reference's own f32 step differs from its f64 step by up to 1e-3 of the gradients' maximum:
-/// batch normalisation over the two values of the image-level branch amplifies rounding. The rest
-/// stays within a few hundred roundings of 6e-8.
+/// The reference's own f32 step differs from its f64 step by up to 1e-3 of a gradient's maximum.
+/// Here 3e-5 is seen outside the image-level branch, 4e-8 of the largest gradient within it, and
+/// 1e-6 in losses, memories and parameters.
 const F32: Tolerance = Tolerance {
     losses: 1e-5,
-    gradients: 1e-4,
-    image_branch_gradients: 1e-3,
+    gradients: 2e-4,
+    gradient_floor: 1e-6,
     parameters: 1e-5,
     memory: 1e-5,
 };
@@ -179,4 +190,37 @@ fn second_order_step_on_software_vulkan_equals_the_reference() {
 
 fn software_vulkan() -> Device {
     kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
+}
+
+#[test]
+fn the_papers_update_takes_the_outer_gradient_alone_and_moves_g_by_the_inner_rate() {
+    let file = GoldenFile::read("meta_tiny_f64.safetensors");
+    let device = Device::flex();
+    let network = tiny(true);
+    let method = Method {
+        order: Order::Second,
+        outer_gradient: OuterGradient::Alone,
+        classifier_step: ClassifierStep::Inner,
+        ..released_without_noise()
+    };
+    let (state, _) = run(&network, &file, &method, (&device, DType::F64));
+    let before = golden::parameters(&network.layout, &device, DType::F64);
+    for (index, spec) in network.layout.parameters.iter().enumerate() {
+        let gradient = |pass: &str| &file.get(&format!("{pass}.{}", spec.name)).values;
+        let old = values(&before[index]);
+        let is_classifier = spec.name.starts_with("memory.clsfier.");
+        // Eq. 9 with alpha 0.0025, and Eq. 11 with beta 0.01 and the decay of 5e-4.
+        let expected: Vec<f64> = match is_classifier {
+            true => old.iter().zip(gradient("g_inner")).map(|(x, g)| x - 0.0025 * g).collect(),
+            false => old
+                .iter()
+                .zip(gradient("g_outer_so"))
+                .map(|(x, g)| x - 0.01 * (g + 5e-4 * x))
+                .collect(),
+        };
+        let got = values(&state.parameters[index]);
+        assert_close(&spec.name, &got, &expected, F64.parameters);
+        let momentum = values(&state.momentum[index]);
+        assert_eq!(momentum.iter().all(|&x| x == 0.0), is_classifier, "{}", spec.name);
+    }
 }

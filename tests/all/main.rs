@@ -6,6 +6,8 @@ mod golden_forward;
 mod golden_memory;
 mod golden_meta;
 mod golden_misc;
+mod golden_multi_iter;
+mod paper_reading;
 mod recipes;
 mod runs;
 mod toy;

@@ -53,6 +53,8 @@ fn a_preset_can_be_changed_key_by_key() {
     expected.order = Order::First;
     expected.losses.cohesion = 0.5;
     assert_eq!(recipe.method, expected);
+    let other = parse(&pin(), &["method.order=second", "method.preset=released"]).unwrap();
+    assert_eq!(other.method, Method { order: Order::Second, ..Method::released() });
 }
 
 #[test]
@@ -76,6 +78,7 @@ fn an_override_must_name_an_existing_key() {
         ("model.size=1", "known keys are"),
         ("modle.memory=true", "no table modle"),
         ("steps", "expected key=value"),
+        ("steps=99999999999999999999", "99999999999999999999"),
     ] {
         let failure = parse(&pin(), &[key]).unwrap_err();
         assert!(failure.contains(expected) && failure.contains(key), "{failure}");
@@ -92,6 +95,18 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("evaluation.protocol=pooling", "evaluation.protocol is pooling"),
         ("steps=0", "steps is 0"),
         ("method.read_temperature=0.0", "method.read_temperature"),
+        ("method.read_temperature=nan", "method.read_temperature is NaN"),
+        ("schedule.learning_rate=-0.1", "schedule.learning_rate is -0.1"),
+        ("schedule.learning_rate=inf", "schedule.learning_rate is inf"),
+        ("schedule.decay.steps=10", "schedule.decay.steps is 10, expected at least 700"),
+        ("optimizer.momentum=5.0", "optimizer.momentum is 5"),
+        ("optimizer.clip_gradient_norm=-1.0", "optimizer.clip_gradient_norm is -1"),
+        ("method.losses.cohesion=nan", "method.losses.cohesion is NaN"),
+        ("data.crop_width=100000", "data.crop_width is 100000, expected 32 to 8192"),
+        ("data.workers=0", "data.workers is 0"),
+        ("data.samples_per_domain=20000000", "data.samples_per_domain is 20000000"),
+        ("evaluation.window=[0, 0]", "evaluation.window is 0, expected 32 to 8192"),
+        ("augmentation.scale_min=0.0", "augmentation is"),
     ] {
         let failure = parse(&pin(), &[key]).unwrap_err();
         assert!(failure.contains(expected), "{failure}");

@@ -78,7 +78,7 @@ fn every_algorithm_trains_and_logs_what_it_computes() {
             assert_eq!(line.outer_gradient_norm.is_some(), outer, "{keys:?}");
             assert_eq!(line.outer.is_empty(), !outer, "{keys:?}");
             assert_eq!(line.second_order_norm.is_some(), second, "{keys:?}");
-            assert_eq!(line.not_finite(), None, "{keys:?}");
+            assert_eq!(line.not_finite(false), None, "{keys:?}");
             assert_eq!(line.meta_train.len() + line.meta_test.len(), 2, "{keys:?}");
         }
     }
@@ -119,6 +119,68 @@ fn a_trained_run_scores_every_image_of_the_target_under_every_protocol() {
         assert!(pixels > 3 * 128 * 64 * 8 / 10 && pixels < 3 * 128 * 64, "{name}: {pixels}");
         assert_eq!(scores, score(), "{name}: a Gumbel read is a function of the seed too");
     }
+}
+
+#[test]
+fn a_run_that_diverges_keeps_its_last_good_checkpoint_though_nothing_was_logged() {
+    let toy = Toy::new();
+    let out = toy.path("run");
+    let recipe = toy.recipe(&[
+        "steps=60",
+        "log_every_steps=60",
+        "checkpoint_every_steps=1",
+        "schedule.learning_rate=1e6",
+        "schedule.warmup_steps=0",
+        "optimizer.clip_gradient_norm=0.0",
+    ]);
+    let mut observer = Silent::default();
+    let device = Device::flex();
+    let failure = run::start(&recipe, &out, (&device, CPU), &mut observer).unwrap_err();
+    assert!(matches!(failure, RunError::NotFinite { .. }), "{failure}");
+    assert!(failure.to_string().contains("hint: lower schedule.learning_rate"), "{failure}");
+    let kept = run::load(&out, &device).unwrap();
+    for parameter in &kept.predictor.parameters {
+        let values: Vec<f32> = parameter.clone().try_into_vec_as().unwrap();
+        assert!(values.iter().all(|value| value.is_finite()), "saved at step {}", kept.step);
+    }
+}
+
+#[test]
+fn a_run_stopped_before_its_first_checkpoint_is_resumed_from_the_beginning() {
+    let toy = Toy::new();
+    let (whole, stopped) = (toy.path("whole"), toy.path("stopped"));
+    train(&toy.recipe(&["steps=1"]), &whole);
+    fs::create_dir(&stopped).unwrap();
+    for file in ["recipe.toml", "run.json"] {
+        fs::copy(whole.join(file), stopped.join(file)).unwrap();
+    }
+    run::resume(&stopped, &Device::flex(), &mut Silent::default()).unwrap();
+    assert!(bytes(&whole, "checkpoint.safetensors") == bytes(&stopped, "checkpoint.safetensors"));
+}
+
+#[test]
+fn a_run_is_not_resumed_on_other_shards_than_it_began_with() {
+    let toy = Toy::new();
+    let out = toy.path("run");
+    train(&toy.recipe(&["steps=1"]), &out);
+    let shards = toy.path("shards");
+    fs::rename(shards.join("gtav"), shards.join("away")).unwrap();
+    fs::rename(shards.join("synthia"), shards.join("gtav")).unwrap();
+    fs::rename(shards.join("away"), shards.join("synthia")).unwrap();
+    let failure = run::resume(&out, &Device::flex(), &mut Silent::default()).unwrap_err();
+    assert!(matches!(failure, RunError::SourcesChanged { .. }), "{failure}");
+    assert!(failure.to_string().contains("gtav = synthia all"), "{failure}");
+}
+
+#[test]
+fn a_second_process_on_the_same_run_is_refused() {
+    let toy = Toy::new();
+    let out = toy.path("run");
+    train(&toy.recipe(&["steps=1"]), &out);
+    let lock = fs::File::create(out.join("run.lock")).unwrap();
+    lock.lock().unwrap();
+    let failure = run::resume(&out, &Device::flex(), &mut Silent::default()).unwrap_err();
+    assert!(matches!(failure, RunError::Locked { .. }), "{failure}");
 }
 
 #[test]

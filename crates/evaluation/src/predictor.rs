@@ -124,9 +124,7 @@ impl Predictor {
             let [batch, _, height, width] = feature.dims();
             let (pixels, classes) = (batch * height * width, self.network.config.classes);
             let stream = Stream::new(seed, stream.bits(0), "evaluation");
-            let values: Vec<f64> =
-                (0..(pixels * classes) as u64).map(|i| stream.gumbel(i)).collect();
-            tensor_from(&values, &self.device, feature.dtype()).reshape([pixels, classes])
+            memory::gumbel_noise(stream, [pixels, classes], &self.device, feature.dtype())
         });
         ReadOptions { temperature: self.read.temperature, noise }
     }

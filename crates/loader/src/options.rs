@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use crate::augment::Augment;
 use crate::error::LoaderError;
 
-/// Bytes of one domain's part of a batch may not reach this.
-const MAX_DOMAIN_BYTES: u128 = 1 << 40;
+/// Bytes of one domain's part of a batch may not reach this: 8 GiB.
+const MAX_DOMAIN_BYTES: u128 = 1 << 33;
+
+/// The largest side of a crop, in pixels: that of a shard's image.
+const MAX_CROP_SIDE: u32 = shard_format::MAX_SIDE;
 
 /// What to load, how to augment it, and with how many threads.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +60,7 @@ impl LoaderOptions {
         }
         self.augment.validate()?;
         let pixels = u128::from(self.crop_width) * u128::from(self.crop_height);
-        if pixels >= MAX_DOMAIN_BYTES
+        if self.crop_width.max(self.crop_height) > MAX_CROP_SIDE
             || pixels * 3 * self.samples_per_domain as u128 >= MAX_DOMAIN_BYTES
         {
             return Err(LoaderError::BatchTooLarge {

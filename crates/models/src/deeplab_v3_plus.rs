@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::layout::{Init, Layout};
 use crate::memory;
 use crate::mode::{Conv, Mode};
-use crate::pass::{Normalization, Pass};
+use crate::pass::Pass;
 use crate::resize::resize_bilinear;
 
 /// Channels of a block's output per channel of its 3x3 convolution.
@@ -180,12 +180,6 @@ impl DeepLabV3Plus {
         }
         M::cat(branches, 1)
     }
-}
-
-/// Whether the image-level branch can be normalised: it has one value per image and channel.
-#[must_use]
-pub fn batch_is_large_enough(batch: usize, normalization: Normalization) -> bool {
-    batch > 1 || normalization == Normalization::Running
 }
 
 fn run_bottleneck<M: Mode>(

@@ -4,12 +4,13 @@
 //! Source: Kim et al., CVPR 2022, Eq. 1-5; `Memory_sup` in the reference's `network/memory.py`.
 //! Where paper and released code differ, the difference is a setting here.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Device, Tensor};
 
 use crate::labels::ClassWeights;
 use crate::layout::{Init, Layout, tensor_from};
 use crate::mode::{Conv, Mode, Plain};
 use crate::pass::Pass;
+use crate::random::Stream;
 
 /// Declares the memory's parameters: read convolution, update network U, classifier G.
 pub(crate) fn declare(layout: &mut Layout, classes: usize, channels: usize) {
@@ -44,6 +45,14 @@ pub struct ReadOptions {
 impl ReadOptions {
     /// The paper's read: softmax, no temperature.
     pub const PAPER: Self = Self { temperature: 1.0, noise: None };
+}
+
+/// Standard Gumbel noise `[N, K]` from `stream`, as in `torch.nn.functional.gumbel_softmax`.
+#[must_use]
+pub fn gumbel_noise(stream: Stream, shape: [usize; 2], device: &Device, dtype: DType) -> Tensor<2> {
+    let len = (shape[0] * shape[1]) as u64;
+    let values: Vec<f64> = (0..len).map(|index| stream.gumbel(index)).collect();
+    tensor_from(&values, &device.clone().without_autodiff(), dtype).reshape(shape)
 }
 
 /// Reads the memory for every pixel of F.

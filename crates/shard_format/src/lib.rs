@@ -28,7 +28,7 @@
 //! |---|---|
 //! | width, height | 1 to 32768 pixels each |
 //! | width × height | at most 2^28 pixels |
-//! | id | 1 to 4096 bytes, unique in the dataset |
+//! | id | 1 to 4096 bytes, which the writer MUST keep unique in the dataset |
 //! | source path, domain | 0 to 4096 bytes each |
 //! | record | less than 2^32 bytes, which the limits above imply |
 //! | classes | 1 to 31 |

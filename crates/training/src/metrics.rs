@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Tensor;
 use evaluation::report::Curve;
 use evaluation::whole_file;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::step::{PassReport, StepReport};
 
@@ -30,9 +30,14 @@ pub struct MetricsLine {
     /// Domains of the outer pass; none in an aggregated step.
     pub meta_test: Vec<String>,
     /// Losses of the inner, or only, pass.
+    #[serde(deserialize_with = "nan_for_null")]
     pub inner: BTreeMap<String, f64>,
     /// Losses of the outer pass.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "nan_for_null"
+    )]
     pub outer: BTreeMap<String, f64>,
     /// Global norm of the inner gradient.
     pub inner_gradient_norm: f64,
@@ -90,25 +95,36 @@ impl MetricsLine {
             inner_gradient_norm: inner_norm.unwrap_or(f64::NAN),
             outer_gradient_norm,
             second_order_norm,
-            empty_labels: false,
+            empty_labels: report.empty_labels,
         }
     }
 
-    /// The first value that is not finite.
+    /// The first value that is not finite; losses may be left out.
     #[must_use]
-    pub fn not_finite(&self) -> Option<(String, f64)> {
+    pub fn not_finite(&self, losses_may_be_nan: bool) -> Option<(String, f64)> {
         let losses = |pass: &str, losses: &BTreeMap<String, f64>| {
             losses
                 .iter()
-                .map(|(name, value)| (format!("{pass} {name} loss"), *value))
+                .map(|(name, value)| (format!("the {pass} {name} loss"), *value))
                 .collect::<Vec<_>>()
         };
-        let mut all = losses("inner", &self.inner);
-        all.extend(losses("outer", &self.outer));
-        all.push(("inner gradient norm".to_owned(), self.inner_gradient_norm));
-        all.extend(self.outer_gradient_norm.map(|norm| ("outer gradient norm".to_owned(), norm)));
+        let mut all = Vec::new();
+        if !losses_may_be_nan {
+            all = losses("inner", &self.inner);
+            all.extend(losses("outer", &self.outer));
+        }
+        all.push(("the inner gradient norm".to_owned(), self.inner_gradient_norm));
+        all.extend(
+            self.outer_gradient_norm.map(|norm| ("the outer gradient norm".to_owned(), norm)),
+        );
         all.into_iter().find(|(_, value)| !value.is_finite())
     }
+}
+
+/// JSON has no NaN: it is written as null.
+fn nan_for_null<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    let losses = BTreeMap::<String, Option<f64>>::deserialize(from)?;
+    Ok(losses.into_iter().map(|(name, loss)| (name, loss.unwrap_or(f64::NAN))).collect())
 }
 
 /// Appends lines to a log.

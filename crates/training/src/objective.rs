@@ -1,9 +1,8 @@
 //! One forward pass of the network with its losses.
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::Tensor;
 use models::deeplab_v3_plus::DeepLabV3Plus;
 use models::labels::{LabelBatch, PixelTargets};
-use models::layout::tensor_from;
 use models::memory::{self, ReadOptions, WriteOptions};
 use models::mode::Mode;
 use models::pass::Pass;
@@ -56,9 +55,6 @@ pub struct MemoryInput<M: Mode> {
     pub write: bool,
 }
 
-/// Where the Gumbel noise of a pass comes from.
-pub type NoiseStream = Stream;
-
 /// Result of [`run`].
 pub struct Outcome<M: Mode> {
     /// Losses.
@@ -67,13 +63,13 @@ pub struct Outcome<M: Mode> {
     pub written: Option<M::T<2>>,
 }
 
-/// Forward pass of `samples` with all losses that `method` asks for.
+/// Forward pass of `samples` with all losses that `method` asks for; `noise` feeds a Gumbel read.
 pub fn run<M: Mode>(
     network: &DeepLabV3Plus,
     pass: &mut Pass<'_, M>,
     samples: &Samples,
     memory: Option<MemoryInput<M>>,
-    (method, noise): (&Method, NoiseStream),
+    (method, noise): (&Method, Stream),
 ) -> Outcome<M> {
     let classes = network.config.classes;
     let encoded = network.encode(pass, M::constant(samples.image.clone()));
@@ -138,27 +134,16 @@ pub fn run_write<M: Mode>(
     write_memory(pass, encoded.feature, old, &samples.labels, method)
 }
 
-/// Options of a read under `method`; `rows` is `[N, K]`.
-#[must_use]
-pub fn read_options(
+/// Options of a read of `[N, K]` scores under `method`, in the precision of `like`.
+fn read_options(
     method: &Method,
-    noise: NoiseStream,
-    [pixels, classes]: [usize; 2],
+    noise: Stream,
+    shape: [usize; 2],
     like: &Tensor<2>,
 ) -> ReadOptions {
     let noise = (method.read == ReadWeights::Gumbel)
-        .then(|| gumbel_noise(noise, [pixels, classes], &like.device(), like.dtype()));
+        .then(|| memory::gumbel_noise(noise, shape, &like.device(), like.dtype()));
     ReadOptions { temperature: method.read_temperature, noise }
-}
-
-fn gumbel_noise(
-    stream: Stream,
-    [pixels, classes]: [usize; 2],
-    device: &Device,
-    dtype: DType,
-) -> Tensor<2> {
-    let values: Vec<f64> = (0..(pixels * classes) as u64).map(|i| stream.gumbel(i)).collect();
-    tensor_from(&values, &device.clone().without_autodiff(), dtype).reshape([pixels, classes])
 }
 
 fn write_memory<M: Mode>(

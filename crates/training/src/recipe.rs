@@ -3,6 +3,7 @@
 //! Every key must be there and no other: a run is what its recipe says. `[method]` alone may start
 //! from a `preset` and list only what differs; the resolved recipe in the run folder lists all.
 
+mod check;
 mod overrides;
 
 use std::fs;
@@ -12,11 +13,11 @@ use loader::{Augment, DomainSource};
 use models::deeplab_v3_plus::DeepLabV3PlusConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::method::{Algorithm, Method};
+use crate::method::Method;
 use crate::optimizer::SgdSettings;
 use crate::schedule::Schedule;
 
-use overrides::{apply_override, expand_preset};
+use overrides::{PRESET_OVERRIDE, apply_override, expand_preset, override_preset};
 
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -187,7 +188,7 @@ pub enum RecipeError {
         /// The recipe.
         path: PathBuf,
         /// The key.
-        key: &'static str,
+        key: String,
         /// Its value.
         found: String,
         /// What it may be.
@@ -220,13 +221,19 @@ impl Recipe {
         let parse = |reason: String| RecipeError::Parse { path: path.to_owned(), reason };
         let mut table: toml::Table =
             text.parse().map_err(|error: toml::de::Error| parse(error.to_string()))?;
+        let (presets, overrides): (Vec<_>, Vec<_>) =
+            overrides.iter().partition(|text| text.starts_with(PRESET_OVERRIDE));
+        for text in presets {
+            override_preset(&mut table, &text[PRESET_OVERRIDE.len()..]);
+        }
         expand_preset(&mut table).map_err(&parse)?;
         for text in overrides {
             apply_override(&mut table, text)?;
         }
-        // Through text again, so that errors point at a line of the resolved recipe.
-        let mut recipe: Self = toml::from_str(&table.to_string())
-            .map_err(|error| parse(error.to_string().trim_end().to_owned()))?;
+        // Through text again, so that an error shows the line it is about.
+        let mut recipe: Self = toml::from_str(&table.to_string()).map_err(|error| {
+            parse(format!("in the resolved recipe: {}", error.to_string().trim_end()))
+        })?;
         for source in &mut recipe.data.sources {
             for shards in &mut source.shards {
                 // Absolute, since the resolved recipe is read again from the run folder.
@@ -235,7 +242,7 @@ impl Recipe {
                     .map_err(|source| RecipeError::Read { path: joined, source })?;
             }
         }
-        recipe.check(path)?;
+        check::check(&recipe, path)?;
         Ok(recipe)
     }
 
@@ -293,67 +300,5 @@ impl Recipe {
                 FilterRecipe::Bicubic => loader::Filter::Bicubic,
             },
         }
-    }
-
-    fn check(&self, path: &Path) -> Result<(), RecipeError> {
-        let contradiction = |key, found: String, expected: &str| {
-            Err(RecipeError::Contradiction {
-                path: path.to_owned(),
-                key,
-                found,
-                expected: expected.to_owned(),
-            })
-        };
-        let model = &self.model;
-        if ![1, 2, 4, 8, 16].contains(&model.width_divisor) {
-            let found = model.width_divisor.to_string();
-            return contradiction("model.width_divisor", found, "1, 2, 4, 8 or 16");
-        }
-        if ![8, 16, 32].contains(&model.output_stride) {
-            let found = model.output_stride.to_string();
-            return contradiction("model.output_stride", found, "8, 16 or 32");
-        }
-        if model.blocks.contains(&0) || model.aspp_rates.contains(&0) {
-            let found = format!("{:?}, {:?}", model.blocks, model.aspp_rates);
-            return contradiction("model.blocks, model.aspp_rates", found, "no zero");
-        }
-        if !(0.0..1.0).contains(&model.auxiliary_dropout) {
-            let found = model.auxiliary_dropout.to_string();
-            return contradiction("model.auxiliary_dropout", found, "at least 0 and below 1");
-        }
-        if self.data.samples_per_domain < 2 {
-            let found = self.data.samples_per_domain.to_string();
-            let why = "at least 2: batch normalisation of the image-level branch needs two images";
-            return contradiction("data.samples_per_domain", found, why);
-        }
-        if self.method.algorithm == Algorithm::Episodic && self.data.sources.len() < 2 {
-            let found = format!("{} domain", self.data.sources.len());
-            let why = "at least 2 domains for an episodic method; hint: a single source is listed \
-                       twice under two names, as in the reference";
-            return contradiction("data.sources", found, why);
-        }
-        for (key, value) in [
-            ("steps", self.steps),
-            ("log_every_steps", self.log_every_steps),
-            ("checkpoint_every_steps", self.checkpoint_every_steps),
-        ] {
-            if value == 0 {
-                return contradiction(key, "0".to_owned(), "at least 1");
-            }
-        }
-        let in_unit = (0.0..=1.0).contains(&self.method.memory_momentum);
-        if !in_unit || self.method.read_temperature <= 0.0 {
-            let found =
-                format!("{}, {}", self.method.memory_momentum, self.method.read_temperature);
-            let key = "method.memory_momentum, method.read_temperature";
-            return contradiction(key, found, "within 0 to 1, and above 0");
-        }
-        if evaluation::protocol::InferenceProtocol::named(&self.evaluation.protocol, [1, 1])
-            .is_none()
-        {
-            let found = self.evaluation.protocol.clone();
-            return contradiction("evaluation.protocol", found, evaluation::protocol::NAMES);
-        }
-        Ok(())
     }
 }

@@ -4,11 +4,12 @@
 //! `metrics.jsonl` and `checkpoint.safetensors`.
 
 mod facts;
+mod folder;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use evaluation::predictor::{Predictor, ReadSettings};
 use evaluation::whole_file;
 use loader::{Loader, LoaderError, LoaderOptions};
@@ -21,8 +22,9 @@ use shard_format::ReadError;
 
 use crate::batches::{meta_split, samples};
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
-use crate::method::{Algorithm, ReadWeights};
-use crate::metrics::{MetricsLine, MetricsLog};
+use crate::method::{Algorithm, EmptyBatch, ReadWeights};
+use crate::metrics::{METRICS_FILE, MetricsLine, MetricsLog};
+use crate::optimizer::global_norm;
 use crate::recipe::{Recipe, RecipeError};
 use crate::state::State;
 use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
@@ -55,6 +57,24 @@ pub enum RunError {
         path: PathBuf,
         /// What is missing.
         file: &'static str,
+    },
+    /// Another process works on the run.
+    #[error("{}: another process is training this run; hint: wait for it, or choose another --out",
+            path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A source is not the one the run began with.
+    #[error("{}: the sources are {found}, expected {expected}; hint: put the shards back that the \
+             run began with, or start a new run", path.display())]
+    SourcesChanged {
+        /// The folder.
+        path: PathBuf,
+        /// What the recipe's shards are now.
+        found: String,
+        /// What they were.
+        expected: String,
     },
     /// A file of the run cannot be read or written.
     #[error("{}: {source}", path.display())]
@@ -121,34 +141,30 @@ pub fn start(
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
     let facts = facts::gather(recipe, device_name)?;
-    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
     // Everything that a user can get wrong is found before the folder is made.
     drop(Loader::start(loader_options(recipe, recipe.seed, [0, 1]))?);
-    create_run_folder(out)?;
+    let _lock = folder::create(out)?;
     let text =
         recipe.to_toml().map_err(|error| content(&out.join(RECIPE_FILE), error.to_string()))?;
     write(&out.join(RECIPE_FILE), text.as_bytes())?;
     let json = serde_json::to_vec_pretty(&facts)
         .map_err(|error| content(&out.join(FACTS_FILE), error.to_string()))?;
     write(&out.join(FACTS_FILE), &json)?;
-
-    let mut state = State::new(&network, recipe.seed, device, DType::F32);
-    if state.memory.is_some() {
-        initialize_memory(recipe, &network, &mut state, observer)?;
-    }
-    checkpoint::save(&out.join(CHECKPOINT_FILE), &network, &state)?;
-    train(recipe, &network, state, out, observer)
+    train(recipe, &facts, out, device, observer)
 }
 
 /// Continues the run in `out` from its checkpoint; a finished run is left as it is.
 ///
+/// A run that was stopped before its first checkpoint begins anew.
+///
 /// # Errors
-/// See [`RunError`].
+/// See [`RunError`]; sources that are not the ones the run began with are refused.
 pub fn resume(out: &Path, device: &Device, observer: &mut dyn Observer) -> Result<(), RunError> {
     let (recipe, facts) = read_folder(out)?;
-    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
-    let state = checkpoint::load(&out.join(CHECKPOINT_FILE), &network, device)?;
-    train(&recipe, &network, state, out, observer)
+    let _lock = folder::lock(out)?;
+    let found = facts::gather(&recipe, &facts.device)?;
+    facts::require_equal(out, &found, &facts)?;
+    train(&recipe, &facts, out, device, observer)
 }
 
 /// A trained run, ready to evaluate.
@@ -170,6 +186,9 @@ pub struct TrainedRun {
 /// See [`RunError`].
 pub fn load(dir: &Path, device: &Device) -> Result<TrainedRun, RunError> {
     let (recipe, facts) = read_folder(dir)?;
+    if !dir.join(CHECKPOINT_FILE).is_file() {
+        return Err(RunError::NotARun { path: dir.to_owned(), file: CHECKPOINT_FILE });
+    }
     let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
     let state = checkpoint::load(&dir.join(CHECKPOINT_FILE), &network, device)?;
     let gumbel = recipe.method.read == ReadWeights::Gumbel;
@@ -189,12 +208,22 @@ pub fn load(dir: &Path, device: &Device) -> Result<TrainedRun, RunError> {
 
 fn train(
     recipe: &Recipe,
-    network: &DeepLabV3Plus,
-    mut state: State,
+    facts: &RunFacts,
     out: &Path,
+    device: &Device,
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
-    let log_error = |source| RunError::File { path: out.join("metrics.jsonl"), source };
+    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
+    let checkpoint_path = out.join(CHECKPOINT_FILE);
+    let mut state = if checkpoint_path.exists() {
+        checkpoint::load(&checkpoint_path, &network, device)?
+    } else {
+        let mut state = State::new(&network, recipe.seed, device, DType::F32);
+        initialize_memory(recipe, &network, &mut state, observer)?;
+        checkpoint::save(&checkpoint_path, &network, &state)?;
+        state
+    };
+    let log_error = |source| RunError::File { path: out.join(METRICS_FILE), source };
     let mut log = MetricsLog::open(out, state.step).map_err(log_error)?;
     observer.phase("training", state.step, recipe.steps);
     if state.step >= recipe.steps {
@@ -204,25 +233,43 @@ fn train(
     for batch in batches {
         let batch = batch?;
         let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
-        let (next, report, names) = take_step(recipe, network, &state, &batch, rates);
+        let (next, report, names) = take_step(recipe, &network, &state, &batch, rates);
         state = next;
         let last = state.step == recipe.steps;
-        if last || state.step.is_multiple_of(recipe.log_every_steps) {
+        let logs = last || state.step.is_multiple_of(recipe.log_every_steps);
+        let saves = last || state.step.is_multiple_of(recipe.checkpoint_every_steps);
+        if logs || saves {
             let mut line = MetricsLine::new(state.step, rates, &report);
             [line.meta_train, line.meta_test] = names;
-            line.empty_labels = report.empty_labels;
-            if let Some((what, value)) = line.not_finite() {
-                return Err(RunError::NotFinite { step: state.step, what, value });
+            require_finite(&line, &state, recipe.method.empty_batch)?;
+            if logs {
+                log.append(&line).map_err(log_error)?;
+                observer.logged(&line);
             }
-            log.append(&line).map_err(log_error)?;
-            observer.logged(&line);
         }
-        if last || state.step.is_multiple_of(recipe.checkpoint_every_steps) {
-            checkpoint::save(&out.join(CHECKPOINT_FILE), network, &state)?;
+        if saves {
+            checkpoint::save(&checkpoint_path, &network, &state)?;
         }
         observer.advance();
     }
     Ok(())
+}
+
+/// A state that is not a number is never saved over one that is.
+fn require_finite(line: &MetricsLine, state: &State, empty: EmptyBatch) -> Result<(), RunError> {
+    // The released reading gives a loss of NaN, with a zero gradient, where no pixel is labelled.
+    let losses_may_be_nan = line.empty_labels && empty == EmptyBatch::Nan;
+    let step = state.step;
+    if let Some((what, value)) = line.not_finite(losses_may_be_nan) {
+        return Err(RunError::NotFinite { step, what, value });
+    }
+    let parameters: Vec<_> = state.parameters.iter().cloned().map(Some).collect();
+    let norm = global_norm(&parameters).map_or(0.0, Tensor::into_scalar::<f32>);
+    if norm.is_finite() {
+        return Ok(());
+    }
+    let what = "the norm of the parameters".to_owned();
+    Err(RunError::NotFinite { step, what, value: f64::from(norm) })
 }
 
 fn take_step(
@@ -322,19 +369,8 @@ fn loader_options(recipe: &Recipe, seed: u64, [first, end]: [u64; 2]) -> LoaderO
     }
 }
 
-fn create_run_folder(out: &Path) -> Result<(), RunError> {
-    let file = |source| RunError::File { path: out.to_owned(), source };
-    if out.exists() {
-        let empty = out.is_dir() && fs::read_dir(out).map_err(file)?.next().is_none();
-        if !empty {
-            return Err(RunError::Exists { path: out.to_owned() });
-        }
-    }
-    fs::create_dir_all(out).map_err(file)
-}
-
 fn read_folder(dir: &Path) -> Result<(Recipe, RunFacts), RunError> {
-    for file in [RECIPE_FILE, FACTS_FILE, CHECKPOINT_FILE] {
+    for file in [RECIPE_FILE, FACTS_FILE] {
         if !dir.join(file).is_file() {
             return Err(RunError::NotARun { path: dir.to_owned(), file });
         }

@@ -63,10 +63,7 @@ impl Schedule {
     /// Inner rate at `step`.
     #[must_use]
     pub fn inner(&self, step: u64) -> f64 {
-        self.learning_rate
-            * self.decay.factor(step)
-            * self.inner_ratio
-            * ramp(step, self.inner_warmup_steps)
+        self.outer(step) * self.inner_ratio * ramp(step, self.inner_warmup_steps)
     }
 }
 
@@ -103,7 +100,8 @@ mod tests {
         };
         let outer: Vec<f64> = (0..5).map(|step| schedule.outer(step)).collect();
         assert_eq!(outer, [0.25, 0.5, 0.75, 1.0, 1.0]);
-        assert_eq!(schedule.inner(0), 0.25);
-        assert_eq!(schedule.inner(1), 0.5);
+        // Half the outer rate, and half of that in the first of two steps.
+        let inner: Vec<f64> = (0..5).map(|step| schedule.inner(step)).collect();
+        assert_eq!(inner, [0.0625, 0.25, 0.375, 0.5, 0.5]);
     }
 }

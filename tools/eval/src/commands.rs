@@ -5,8 +5,8 @@ use std::io::Write;
 
 use anyhow::{Context, bail};
 use evaluation::protocol::{InferenceProtocol, NAMES};
-use evaluation::report::{self, ReportData, RunReport};
-use evaluation::scores;
+use evaluation::report::{self, Curve, ReportData, RunReport};
+use evaluation::scores::table;
 use kernels::device;
 use terminal::{Outcome, require_new_folder};
 use tracing::info;
@@ -27,12 +27,16 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let run = run::load(&cli.run, &opened.device)?;
     let protocol = protocol(cli, &run)?;
     let targets = open_targets(&run, &cli.shards)?;
+    let log = cli.run.join(metrics::METRICS_FILE);
+    let curves = metrics::curves(&cli.run).with_context(|| log.display().to_string())?;
     let evaluation = evaluate(&run, &targets, protocol, cli.pictures)?;
     fs::create_dir_all(&cli.out).with_context(|| cli.out.display().to_string())?;
-    evaluation.scores.write(&cli.out.join(SCORES_FILE))?;
     let path = cli.out.join(REPORT_FILE);
-    report::write(&path, &report_of(cli, &run, evaluation.clone(), &opened.description)?)?;
-    writeln!(out, "{}", scores::table(&[evaluation.scores]))?;
+    let scores = evaluation.scores.clone();
+    let page = report_of(cli, &run, (evaluation, curves), &opened.description)?;
+    report::write(&path, &page)?;
+    scores.write(&cli.out.join(SCORES_FILE))?;
+    writeln!(out, "{}", table(&[scores]))?;
     writeln!(out, "report: {}", path.display())?;
     Ok(Outcome::Done)
 }
@@ -50,11 +54,9 @@ fn protocol(cli: &Cli, run: &TrainedRun) -> anyhow::Result<InferenceProtocol> {
 fn report_of(
     cli: &Cli,
     run: &TrainedRun,
-    evaluation: Evaluation,
+    (evaluation, curves): (Evaluation, Vec<Curve>),
     device: &str,
 ) -> anyhow::Result<ReportData> {
-    let curves =
-        metrics::curves(&cli.run).with_context(|| format!("{}: metrics", cli.run.display()))?;
     let sources: Vec<String> =
         run.facts.sources.iter().map(|s| format!("{} ({})", s.domain, s.samples)).collect();
     let scores = evaluation.scores;

@@ -6,6 +6,7 @@
 mod progress;
 
 use std::fs;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ pub enum Outcome {
 pub fn init_logs() {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_max_level(Level::INFO)
         .without_time()
         .with_target(false)
@@ -40,10 +42,21 @@ pub fn exit_code(result: &anyhow::Result<Outcome>) -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::CheckFailed) => ExitCode::from(1),
         Err(failure) => {
-            error!("{failure:#}");
+            error!("{}", message(failure));
             ExitCode::from(2)
         }
     }
+}
+
+/// The error and its causes, without a cause that the text before it names already.
+fn message(failure: &anyhow::Error) -> String {
+    failure.chain().map(ToString::to_string).fold(String::new(), |message, cause| {
+        match (message.is_empty(), message.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => message,
+            (false, false) => format!("{message}: {cause}"),
+        }
+    })
 }
 
 /// Checks that a folder for results is new or empty.
@@ -60,4 +73,30 @@ pub fn require_new_folder(path: &Path) -> anyhow::Result<()> {
         bail!("{}: already exists and is not empty; hint: choose another --out", path.display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_that_is_named_already_is_not_repeated() {
+        let named = anyhow!("disk full").context("a.shard: disk full");
+        assert_eq!(message(&named), "a.shard: disk full");
+        let new = anyhow!("disk full").context("a.shard");
+        assert_eq!(message(&new), "a.shard: disk full");
+    }
+
+    #[test]
+    fn a_folder_that_holds_something_is_refused_and_a_new_or_empty_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(require_new_folder(folder.path()).is_ok());
+        assert!(require_new_folder(&folder.path().join("new")).is_ok());
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        assert!(require_new_folder(folder.path()).is_err());
+        assert!(require_new_folder(&file).is_err());
+    }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use eval::{Evaluation, REPORT_FILE, SCORES_FILE, evaluate, open_targets};
 use evaluation::protocol::InferenceProtocol;
 use evaluation::report::{self, ReportData, RunReport, SamplePicture};
-use evaluation::scores;
+use evaluation::{scores, whole_file};
 use kernels::device::OpenedDevice;
 use shard::pack::{self, PackOptions};
 use terminal::{Bar, Outcome, require_new_folder};
@@ -88,7 +88,8 @@ fn draw_and_pack(
     let manifests = root.join("manifests");
     fs::create_dir_all(&manifests).with_context(|| manifests.display().to_string())?;
     let manifest_path = manifests.join(format!("{name}.toml"));
-    fs::write(&manifest_path, manifest).with_context(|| manifest_path.display().to_string())?;
+    whole_file::write(&manifest_path, manifest.as_bytes())
+        .with_context(|| manifest_path.display().to_string())?;
     let bar = Bar::new(format!("packing {name}"), "samples", total);
     let shards = root.join("shards").join(name);
     let options = PackOptions::new(manifest_path, data, split, shards);
@@ -106,9 +107,13 @@ fn train_and_evaluate(
     let recipes = root.join("recipes");
     fs::create_dir_all(&recipes).with_context(|| recipes.display().to_string())?;
     let recipe_path = recipes.join(format!("{name}.toml"));
-    fs::write(&recipe_path, recipe).with_context(|| recipe_path.display().to_string())?;
-    let overrides: Vec<String> =
-        arguments.steps.map(|steps| format!("steps={steps}")).into_iter().collect();
+    whole_file::write(&recipe_path, recipe.as_bytes())
+        .with_context(|| recipe_path.display().to_string())?;
+    let overrides: Vec<String> = arguments
+        .steps
+        .iter()
+        .flat_map(|steps| [format!("steps={steps}"), format!("schedule.decay.steps={steps}")])
+        .collect();
     let recipe = Recipe::load(&recipe_path, &overrides)?;
     let run_dir = root.join(name);
     let mut observer = TerminalObserver::new(&recipe.name);
@@ -162,7 +167,7 @@ fn report_of(
                    on a city that neither saw in training."
             .to_owned(),
         facts: vec![
-            ("command".to_owned(), format!("train demo --out {}", root.display())),
+            ("command".to_owned(), command(arguments)),
             ("device".to_owned(), opened.description.clone()),
             ("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             ("seed".to_owned(), SEED.to_string()),
@@ -186,6 +191,12 @@ fn report_of(
         ],
         recipes,
     })
+}
+
+fn command(arguments: &DemoArguments) -> String {
+    let DemoArguments { out, device, steps, frames } = arguments;
+    let steps = steps.map_or_else(String::new, |steps| format!(" --steps {steps}"));
+    format!("train demo --out {} --device {device}{steps} --frames {frames}", out.display())
 }
 
 fn target_shards(root: &Path) -> PathBuf {

@@ -3,6 +3,16 @@
 use super::RecipeError;
 use crate::method::Method;
 
+/// How an override of the preset begins; it comes before the preset is expanded.
+pub(super) const PRESET_OVERRIDE: &str = "method.preset=";
+
+/// Replaces the preset; what the recipe lists beside it stays.
+pub(super) fn override_preset(table: &mut toml::Table, preset: &str) {
+    if let Some(toml::Value::Table(method)) = table.get_mut("method") {
+        method.insert("preset".to_owned(), preset.trim_matches('"').to_owned().into());
+    }
+}
+
 /// Fills `[method]` from its `preset`, keeping what is listed.
 pub(super) fn expand_preset(table: &mut toml::Table) -> Result<(), String> {
     let Some(toml::Value::Table(method)) = table.get_mut("method") else { return Ok(()) };
@@ -38,11 +48,14 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
     let Some((key, value)) = text.split_once('=') else {
         return Err(wrong("expected key=value, such as steps=100".to_owned()));
     };
-    let value = format!("value = {value}")
-        .parse::<toml::Table>()
-        .ok()
-        .and_then(|mut parsed| parsed.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let value = match format!("value = {value}").parse::<toml::Table>() {
+        Ok(mut parsed) => parsed.remove("value").unwrap_or_else(|| value.to_owned().into()),
+        // A bare word is text; what begins like another value is a mistyped one.
+        Err(error) if value.starts_with(|c: char| !c.is_alphabetic()) => {
+            return Err(wrong(error.message().to_owned()));
+        }
+        Err(_) => value.to_owned().into(),
+    };
     let (parents, last) = key.rsplit_once('.').unwrap_or(("", key));
     let mut at = table;
     for part in parents.split('.').filter(|part| !part.is_empty()) {

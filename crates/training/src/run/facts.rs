@@ -1,8 +1,11 @@
 //! `run.json`: what a run was made of.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use shard_format::{Dataset, ReadError};
 
+use super::RunError;
 use crate::recipe::Recipe;
 
 /// What a run was made of.
@@ -60,5 +63,33 @@ pub(super) fn gather(recipe: &Recipe, device: &str) -> Result<RunFacts, ReadErro
         device: device.to_owned(),
         classes: classes.unwrap_or_default(),
         sources,
+    })
+}
+
+/// Refuses to continue a run on other classes or other shards than it began with.
+pub(super) fn require_equal(
+    run_dir: &Path,
+    found: &RunFacts,
+    expected: &RunFacts,
+) -> Result<(), RunError> {
+    if (&found.classes, &found.sources) == (&expected.classes, &expected.sources) {
+        return Ok(());
+    }
+    let describe = |facts: &RunFacts| {
+        let sources: Vec<String> = facts
+            .sources
+            .iter()
+            .map(|source| {
+                // The first digits tell two datasets apart.
+                let hash = source.shards.first().map_or("", |hash| hash.get(..12).unwrap_or(hash));
+                format!("{} = {} ({hash})", source.domain, source.dataset)
+            })
+            .collect();
+        format!("{} with {} classes", sources.join(", "), facts.classes.len())
+    };
+    Err(RunError::SourcesChanged {
+        path: run_dir.to_owned(),
+        found: describe(found),
+        expected: describe(expected),
     })
 }

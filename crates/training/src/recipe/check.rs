@@ -1,0 +1,147 @@
+//! Values that no run can have, found before anything is made.
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use evaluation::protocol::{InferenceProtocol, NAMES};
+
+use super::{Recipe, RecipeError};
+use crate::method::Algorithm;
+use crate::schedule::Decay;
+
+/// The largest float that still means something; keeps infinities and NaN out.
+const LARGE: f64 = 1e6;
+/// Crops and windows, in pixels.
+const SIDES: RangeInclusive<u64> = 32..=8192;
+
+/// The first contradiction: key, what was found, what was expected.
+type Finding = Option<(String, String, String)>;
+
+/// Refuses a recipe that cannot be trained as it says.
+pub(super) fn check(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
+    let finding = wrong_integer(recipe)
+        .or_else(|| wrong_float(recipe))
+        .or_else(|| wrong_choice(recipe))
+        .or_else(|| wrong_combination(recipe));
+    match finding {
+        None => Ok(()),
+        Some((key, found, expected)) => {
+            Err(RecipeError::Contradiction { path: path.to_owned(), key, found, expected })
+        }
+    }
+}
+
+fn wrong_integer(recipe: &Recipe) -> Finding {
+    let (model, data) = (&recipe.model, &recipe.data);
+    let steps = 1..=1_000_000_000;
+    let mut ranges = vec![
+        ("steps", recipe.steps, steps.clone()),
+        ("log_every_steps", recipe.log_every_steps, steps.clone()),
+        ("checkpoint_every_steps", recipe.checkpoint_every_steps, steps.clone()),
+        ("model.memory_init_batches", model.memory_init_batches, 0..=1_000_000),
+        ("data.crop_height", data.crop_height.into(), SIDES),
+        ("data.crop_width", data.crop_width.into(), SIDES),
+        ("data.workers", data.workers as u64, 1..=1024),
+        ("evaluation.window", recipe.evaluation.window[0].into(), SIDES),
+        ("evaluation.window", recipe.evaluation.window[1].into(), SIDES),
+        ("schedule.warmup_steps", recipe.schedule.warmup_steps, 0..=1_000_000_000),
+        ("schedule.inner_warmup_steps", recipe.schedule.inner_warmup_steps, 0..=1_000_000_000),
+    ];
+    ranges.extend(model.blocks.map(|blocks| ("model.blocks", blocks as u64, 1..=100)));
+    ranges.extend(model.aspp_rates.map(|rate| ("model.aspp_rates", rate as u64, 1..=1000)));
+    ranges.into_iter().find(|(_, value, range)| !range.contains(value)).map(
+        |(key, value, range)| {
+            let expected = format!("{} to {}", range.start(), range.end());
+            (key.to_owned(), value.to_string(), expected)
+        },
+    )
+}
+
+fn wrong_float(recipe: &Recipe) -> Finding {
+    let (schedule, method) = (&recipe.schedule, &recipe.method);
+    // Positive where 0 would train nothing or divide by zero.
+    let tiny = f64::MIN_POSITIVE;
+    let decay = match schedule.decay {
+        Decay::Exponential { gamma, .. } => gamma,
+        Decay::Poly { power, .. } => power,
+        Decay::Constant => 0.0,
+    };
+    [
+        ("schedule.learning_rate", schedule.learning_rate, tiny..=LARGE),
+        ("schedule.decay", decay, 0.0..=LARGE),
+        ("schedule.inner_ratio", schedule.inner_ratio, 0.0..=LARGE),
+        ("optimizer.momentum", recipe.optimizer.momentum, 0.0..=0.9999),
+        ("optimizer.weight_decay", recipe.optimizer.weight_decay, 0.0..=1.0),
+        ("optimizer.clip_gradient_norm", recipe.optimizer.clip_gradient_norm, 0.0..=LARGE),
+        ("model.auxiliary_dropout", recipe.model.auxiliary_dropout, 0.0..=0.99),
+        ("method.read_temperature", method.read_temperature, 1e-6..=LARGE),
+        ("method.memory_momentum", method.memory_momentum, 0.0..=1.0),
+        ("method.losses.auxiliary", method.losses.auxiliary, 0.0..=LARGE),
+        ("method.losses.cohesion", method.losses.cohesion, 0.0..=LARGE),
+        ("method.losses.divergence", method.losses.divergence, 0.0..=LARGE),
+        ("method.losses.classification", method.losses.classification, 0.0..=LARGE),
+    ]
+    .into_iter()
+    // NaN is in no range.
+    .find(|(_, value, range)| !range.contains(value))
+    .map(|(key, value, range)| {
+        let expected = format!("{:e} to {:e}", range.start(), range.end());
+        (key.to_owned(), value.to_string(), expected)
+    })
+}
+
+fn wrong_choice(recipe: &Recipe) -> Finding {
+    let finding = |key: &str, found: String, expected: &str| {
+        Some((key.to_owned(), found, expected.to_owned()))
+    };
+    let model = &recipe.model;
+    if ![1, 2, 4, 8, 16].contains(&model.width_divisor) {
+        let found = model.width_divisor.to_string();
+        return finding("model.width_divisor", found, "1, 2, 4, 8 or 16");
+    }
+    if ![8, 16, 32].contains(&model.output_stride) {
+        return finding("model.output_stride", model.output_stride.to_string(), "8, 16 or 32");
+    }
+    let name = &recipe.evaluation.protocol;
+    if InferenceProtocol::named(name, recipe.evaluation.window).is_none() {
+        return finding("evaluation.protocol", name.clone(), NAMES);
+    }
+    None
+}
+
+fn wrong_combination(recipe: &Recipe) -> Finding {
+    let data = &recipe.data;
+    let finding =
+        |key: &str, found: String, expected: String| Some((key.to_owned(), found, expected));
+    if !(2..=4096).contains(&data.samples_per_domain) {
+        return finding(
+            "data.samples_per_domain",
+            data.samples_per_domain.to_string(),
+            "2 to 4096; batch normalisation of the image-level branch needs two images".to_owned(),
+        );
+    }
+    if recipe.method.algorithm == Algorithm::Episodic && data.sources.len() < 2 {
+        return finding(
+            "data.sources",
+            format!("{} domain", data.sources.len()),
+            "at least 2 domains for an episodic method; hint: a single source is listed twice \
+             under two names, as in the reference"
+                .to_owned(),
+        );
+    }
+    let decay_steps = match recipe.schedule.decay {
+        // Beyond its steps, poly trains at rate 0.
+        Decay::Poly { steps, .. } => Some((steps, recipe.steps)),
+        Decay::Exponential { steps, .. } => Some((steps, 1)),
+        Decay::Constant => None,
+    };
+    if let Some((found, least)) = decay_steps
+        && found < least
+    {
+        let expected = format!("at least {least}; hint: set it to the run's steps");
+        return finding("schedule.decay.steps", found.to_string(), expected);
+    }
+    recipe.augment().validate().err().map(|error| {
+        ("augmentation".to_owned(), error.to_string(), "a range that can be drawn from".to_owned())
+    })
+}
