@@ -275,6 +275,6 @@ fn memory_in_f64_equals_the_reference() {
 #[test]
 fn memory_in_f32_equals_the_reference() {
     // The reference's own f32 run differs from its f64 run by 3e-6 of a tensor's maximum; the
-    // sums here run in another order, and L_total cancels terms of both signs: 7e-6 is seen.
-    check_all(DType::F32, 3e-5);
+    // sums here run in another order: 7e-6 is seen in L_total, which cancels terms of both signs.
+    check_all(DType::F32, 1e-5);
 }

@@ -15,9 +15,10 @@ use crate::golden_forward::tiny;
 struct Tolerance {
     losses: f64,
     gradients: f64,
+    /// Of the image-level branch, whose batch normalisation sees two values per channel.
+    image_branch_gradients: f64,
     /// Added for every gradient, relative to the largest of the whole network: biases before a
-    /// batch normalisation have a zero gradient but for rounding, and the image-level branch has
-    /// small ones from a batch normalisation over two values, which amplifies rounding.
+    /// batch normalisation have a zero gradient but for rounding.
     gradient_floor: f64,
     parameters: f64,
     memory: f64,
@@ -108,8 +109,11 @@ fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
             compared += usize::from(golden.is_some());
             if let Some(golden) = golden {
                 let key = format!("{what}.{}", spec.name);
-                let allowed = (tolerance.gradients, floor);
-                assert_close_above(&key, &got, &golden.values, allowed);
+                let relative = match spec.name.starts_with("aspp.img_conv") {
+                    true => tolerance.image_branch_gradients,
+                    false => tolerance.gradients,
+                };
+                assert_close_above(&key, &got, &golden.values, (relative, floor));
             }
         }
         assert_eq!(compared, file.count(&format!("{what}.")), "{what}: every stored gradient");
@@ -137,22 +141,25 @@ fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
 }
 
 /// Both sides round in f64. Differences of 1e-14 are seen in losses, memories and parameters and of
-/// 1e-13 in gradients; the rest is room for other weights, whose conditioning differs.
+/// 7e-13 in gradients; the rest is room for other weights, whose conditioning differs.
 const F64: Tolerance = Tolerance {
     losses: 1e-12,
-    gradients: 1e-10,
-    gradient_floor: 1e-13,
-    parameters: 1e-11,
-    memory: 1e-11,
+    gradients: 1e-11,
+    image_branch_gradients: 1e-10,
+    gradient_floor: 1e-15,
+    parameters: 1e-12,
+    memory: 1e-12,
 };
 
-/// The reference's own f32 step differs from its f64 step by up to 1e-3 of a gradient's maximum.
-/// Here 3e-5 is seen outside the image-level branch, 4e-8 of the largest gradient within it, and
+/// The reference's own f32 step differs from its f64 step by up to 1e-3 of a gradient's maximum:
+/// batch normalisation over the two values of the image-level branch amplifies rounding. Here 4e-4
+/// is seen there, 3e-5 in other gradients, 8e-9 of the largest in those that should be zero, and
 /// 1e-6 in losses, memories and parameters.
 const F32: Tolerance = Tolerance {
     losses: 1e-5,
-    gradients: 2e-4,
-    gradient_floor: 1e-6,
+    gradients: 1e-4,
+    image_branch_gradients: 1e-3,
+    gradient_floor: 1.5e-8,
     parameters: 1e-5,
     memory: 1e-5,
 };

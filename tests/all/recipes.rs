@@ -55,6 +55,9 @@ fn a_preset_can_be_changed_key_by_key() {
     assert_eq!(recipe.method, expected);
     let other = parse(&pin(), &["method.order=second", "method.preset=released"]).unwrap();
     assert_eq!(other.method, Method { order: Order::Second, ..Method::released() });
+    let resolved = other.to_toml().unwrap();
+    let failure = parse(&resolved, &["method.preset=paper"]).unwrap_err();
+    assert!(failure.contains("has no preset"), "{failure}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! with the mean feature of each class.
 //!
 //! Source: Kim et al., CVPR 2022, Eq. 1-5; `Memory_sup` in the reference's `network/memory.py`.
-//! Where paper and released code differ, the difference is a setting here.
+//! Where paper and released code differ, the difference is a setting here, but for U: it has the
+//! batch normalisation of the code.
 
 use burn::tensor::{DType, Device, Tensor};
 

@@ -1,4 +1,4 @@
-//! What is trained how: every difference between paper and released code is one key.
+//! What is trained how: a difference between paper and released code is one key.
 
 use models::labels::LabelWeights;
 use serde::{Deserialize, Serialize};

@@ -196,3 +196,22 @@ pub fn curves(run_dir: &Path) -> io::Result<Vec<Curve>> {
     ];
     Ok(curves.into_iter().filter(|curve| !curve.points.is_empty()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_that_is_not_a_number_survives_the_log_and_is_excused_only_where_allowed() {
+        let text = r#"{"step":1,"learning_rate":0.1,"meta_train":["a"],"meta_test":[],
+            "inner":{"segmentation":null},"inner_gradient_norm":2.0,"empty_labels":true}"#;
+        let line: MetricsLine = serde_json::from_str(text).unwrap();
+        assert!(line.inner["segmentation"].is_nan());
+        let again = serde_json::to_string(&line).unwrap();
+        assert!(again.contains(r#""segmentation":null"#), "{again}");
+        assert!(line.not_finite(false).is_some());
+        assert!(line.not_finite(true).is_none());
+        let diverged = MetricsLine { inner_gradient_norm: f64::INFINITY, ..line };
+        assert!(diverged.not_finite(true).is_some(), "a gradient is never excused");
+    }
+}

@@ -224,7 +224,7 @@ impl Recipe {
         let (presets, overrides): (Vec<_>, Vec<_>) =
             overrides.iter().partition(|text| text.starts_with(PRESET_OVERRIDE));
         for text in presets {
-            override_preset(&mut table, &text[PRESET_OVERRIDE.len()..]);
+            override_preset(&mut table, text)?;
         }
         expand_preset(&mut table).map_err(&parse)?;
         for text in overrides {

@@ -59,8 +59,8 @@ fn wrong_integer(recipe: &Recipe) -> Finding {
 
 fn wrong_float(recipe: &Recipe) -> Finding {
     let (schedule, method) = (&recipe.schedule, &recipe.method);
-    // Positive where 0 would train nothing or divide by zero.
-    let tiny = f64::MIN_POSITIVE;
+    // Not 0, which would train nothing.
+    let tiny = 1e-12;
     let decay = match schedule.decay {
         Decay::Exponential { gamma, .. } => gamma,
         Decay::Poly { power, .. } => power,

@@ -6,11 +6,21 @@ use crate::method::Method;
 /// How an override of the preset begins; it comes before the preset is expanded.
 pub(super) const PRESET_OVERRIDE: &str = "method.preset=";
 
-/// Replaces the preset; what the recipe lists beside it stays.
-pub(super) fn override_preset(table: &mut toml::Table, preset: &str) {
-    if let Some(toml::Value::Table(method)) = table.get_mut("method") {
-        method.insert("preset".to_owned(), preset.trim_matches('"').to_owned().into());
+/// Replaces the recipe's preset; what the recipe lists beside it stays.
+pub(super) fn override_preset(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
+    let preset = text.trim_start_matches(PRESET_OVERRIDE).trim_matches('"');
+    match table.get_mut("method").and_then(|method| method.get_mut("preset")) {
+        Some(old) => *old = preset.into(),
+        // Every key is listed, and a listed key wins: the override would do nothing, silently.
+        None => {
+            return Err(RecipeError::Override {
+                text: text.to_owned(),
+                reason: "[method] of the recipe has no preset; hint: change its keys one by one"
+                    .to_owned(),
+            });
+        }
     }
+    Ok(())
 }
 
 /// Fills `[method]` from its `preset`, keeping what is listed.
