@@ -21,8 +21,8 @@ fn tensor<const D: usize>(values: &[f64], shape: [usize; D]) -> Tensor<D> {
 }
 
 fn labels() -> LabelBatch {
-    // Four columns of two rows: 0 0 1 1 over 2 2 1 255.
-    LabelBatch { batch: 1, height: 2, width: 4, train_ids: vec![0, 0, 1, 1, 2, 2, 1, 255] }
+    // Four columns of two rows: 0 1 1 2 over 2 2 1 255.
+    LabelBatch { batch: 1, height: 2, width: 4, train_ids: vec![0, 1, 1, 2, 2, 2, 1, 255] }
 }
 
 #[test]
@@ -32,6 +32,9 @@ fn hard_label_weights_are_the_one_hot_of_the_nearest_label() {
     // Pixel (0, 0) is nearest to column 0, pixel (0, 1) to column 2, both in row 0.
     assert_eq!(values(&weights.weights), [1., 0., 0., 0., 1., 0.]);
     assert_eq!(weights.totals, [1., 1., 0.]);
+    // With aligned corners the soft weights of the second pixel are those of the last column.
+    let soft = labels().class_weights([1, 2], 3, LabelWeights::Soft, &Device::flex(), DType::F64);
+    assert_eq!(values(&soft.weights), [1., 0., 0., 0., 0., 1.]);
 }
 
 #[test]
