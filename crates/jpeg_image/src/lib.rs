@@ -1,0 +1,2 @@
+//! Decodes JPEG pictures to RGB.
+#![forbid(unsafe_code)]
