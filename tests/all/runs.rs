@@ -2,20 +2,26 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use burn::tensor::Device;
 use evaluation::protocol::InferenceProtocol;
 use evaluation::targets::{EvaluationError, Target};
+use shard_store::StoreOptions;
 use training::recipe::Recipe;
-use training::run::{self, RunError};
+use training::run::{self, Machine, RunError};
 
 use crate::toy::{Silent, Toy};
 
-const CPU: &str = "CPU";
+static STORE: LazyLock<StoreOptions> = LazyLock::new(StoreOptions::default);
+
+fn cpu(device: &Device) -> Machine<'_> {
+    Machine { device, device_name: "CPU", store: &STORE }
+}
 
 fn train(recipe: &Recipe, out: &Path) -> Silent {
     let mut observer = Silent::default();
-    run::start(recipe, out, (&Device::flex(), CPU), &mut observer).unwrap();
+    run::start(recipe, out, cpu(&Device::flex()), &mut observer).unwrap();
     observer
 }
 
@@ -38,7 +44,7 @@ fn a_run_stopped_and_resumed_equals_the_uninterrupted_run_bit_for_bit() {
     let ahead: String = log.lines().take(3).map(|line| format!("{line}\n")).collect();
     fs::write(stopped.join("metrics.jsonl"), ahead + "{\"step\":4,\"lea").unwrap();
     let mut observer = Silent::default();
-    run::resume(&stopped, &Device::flex(), &mut observer).unwrap();
+    run::resume(&stopped, cpu(&Device::flex()), &mut observer).unwrap();
 
     assert_eq!(observer.steps, 2);
     for file in ["checkpoint.safetensors", "metrics.jsonl"] {
@@ -108,7 +114,7 @@ fn a_trained_run_scores_every_image_of_the_target_under_every_protocol() {
     let out = toy.path("run");
     train(&toy.recipe(&["steps=1", "method.read=gumbel"]), &out);
     let trained = run::load(&out, &Device::flex()).unwrap();
-    let target = Target::open(&toy.target, &trained.facts.classes).unwrap();
+    let target = Target::open(&toy.target, &trained.facts.classes, &STORE).unwrap();
     for name in ["whole", "sliding", "sliding-flip"] {
         let protocol = InferenceProtocol::named(name, [64, 64]).unwrap();
         let score = || target.score(&trained.predictor, protocol, &mut |_, _| ()).unwrap();
@@ -135,7 +141,7 @@ fn a_run_that_diverges_keeps_its_last_good_checkpoint_though_nothing_was_logged(
     ]);
     let mut observer = Silent::default();
     let device = Device::flex();
-    let failure = run::start(&recipe, &out, (&device, CPU), &mut observer).unwrap_err();
+    let failure = run::start(&recipe, &out, cpu(&device), &mut observer).unwrap_err();
     assert!(matches!(failure, RunError::NotFinite { .. }), "{failure}");
     assert!(failure.to_string().contains("hint: lower schedule.learning_rate"), "{failure}");
     let kept = run::load(&out, &device).unwrap();
@@ -154,7 +160,7 @@ fn a_run_stopped_before_its_first_checkpoint_is_resumed_from_the_beginning() {
     for file in ["recipe.toml", "run.json"] {
         fs::copy(whole.join(file), stopped.join(file)).unwrap();
     }
-    run::resume(&stopped, &Device::flex(), &mut Silent::default()).unwrap();
+    run::resume(&stopped, cpu(&Device::flex()), &mut Silent::default()).unwrap();
     assert!(bytes(&whole, "checkpoint.safetensors") == bytes(&stopped, "checkpoint.safetensors"));
 }
 
@@ -167,7 +173,7 @@ fn a_run_is_not_resumed_on_other_shards_than_it_began_with() {
     fs::rename(shards.join("gtav"), shards.join("away")).unwrap();
     fs::rename(shards.join("synthia"), shards.join("gtav")).unwrap();
     fs::rename(shards.join("away"), shards.join("synthia")).unwrap();
-    let failure = run::resume(&out, &Device::flex(), &mut Silent::default()).unwrap_err();
+    let failure = run::resume(&out, cpu(&Device::flex()), &mut Silent::default()).unwrap_err();
     assert!(matches!(failure, RunError::SourcesChanged { .. }), "{failure}");
     assert!(failure.to_string().contains("gtav = synthia all"), "{failure}");
 }
@@ -179,7 +185,7 @@ fn a_second_process_on_the_same_run_is_refused() {
     train(&toy.recipe(&["steps=1"]), &out);
     let lock = fs::File::create(out.join("run.lock")).unwrap();
     lock.lock().unwrap();
-    let failure = run::resume(&out, &Device::flex(), &mut Silent::default()).unwrap_err();
+    let failure = run::resume(&out, cpu(&Device::flex()), &mut Silent::default()).unwrap_err();
     assert!(matches!(failure, RunError::Locked { .. }), "{failure}");
 }
 
@@ -191,7 +197,7 @@ fn an_existing_run_folder_is_refused_and_left_alone() {
     fs::write(out.join("notes.txt"), "mine").unwrap();
     let mut observer = Silent::default();
     let failure =
-        run::start(&toy.recipe(&[]), &out, (&Device::flex(), CPU), &mut observer).unwrap_err();
+        run::start(&toy.recipe(&[]), &out, cpu(&Device::flex()), &mut observer).unwrap_err();
     assert!(matches!(failure, RunError::Exists { .. }), "{failure}");
     assert!(failure.to_string().contains("hint: choose another --out"), "{failure}");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
@@ -212,7 +218,7 @@ fn missing_shards_stop_a_run_before_its_folder_is_made() {
     ]);
     let out = toy.path("run");
     let mut observer = Silent::default();
-    let failure = run::start(&recipe, &out, (&Device::flex(), CPU), &mut observer).unwrap_err();
+    let failure = run::start(&recipe, &out, cpu(&Device::flex()), &mut observer).unwrap_err();
     assert!(failure.to_string().contains("recipes/no"), "{failure}");
     assert!(!out.exists());
 }
@@ -235,7 +241,7 @@ fn an_altered_shard_stops_training_with_file_and_tile() {
     let mut observer = Silent::default();
     let device = Device::flex();
     let failure =
-        run::start(&toy.recipe(&["steps=20"]), &toy.path("run"), (&device, CPU), &mut observer)
+        run::start(&toy.recipe(&["steps=20"]), &toy.path("run"), cpu(&device), &mut observer)
             .unwrap_err()
             .to_string();
     assert!(failure.contains(".shard") && failure.contains("tile"), "{failure}");
@@ -260,7 +266,7 @@ fn a_truncated_checkpoint_is_refused_with_its_path() {
 fn a_target_of_other_classes_is_refused_with_both_lists() {
     let toy = Toy::new();
     let other = vec!["ground".to_owned(), "air".to_owned()];
-    let Err(failure) = Target::open(&toy.target, &other) else { panic!("opened") };
+    let Err(failure) = Target::open(&toy.target, &other, &STORE) else { panic!("opened") };
     assert!(matches!(failure, EvaluationError::Classes { .. }), "{failure}");
     assert!(failure.to_string().contains("ground, air"), "{failure}");
 }

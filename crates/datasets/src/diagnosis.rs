@@ -21,7 +21,7 @@ pub(crate) fn no_images(manifest: &Manifest, root: &Path, name: &str) -> Dataset
     let Some(split) = manifest.splits.get(name) else {
         let known = manifest.splits.keys().cloned().collect();
         return DatasetError::UnknownSplit {
-            path: manifest.path.clone(),
+            path: manifest.source.path.clone(),
             split: name.into(),
             known,
         };

@@ -37,6 +37,71 @@ pub enum DatasetError {
         /// What was found and what was expected.
         reason: String,
     },
+    /// There is no manifest file of that path and no built-in manifest of that name.
+    #[error(
+        "{name}: no such manifest, expected a manifest file or one of: {}; hint: `shard \
+         init-manifest` drafts one for a dataset of your own",
+        built_in.join(", ")
+    )]
+    NoSuchManifest {
+        /// What the user named.
+        name: String,
+        /// The built-in manifests.
+        built_in: Vec<&'static str>,
+    },
+    /// The manifest has no reading of that name.
+    #[error(
+        "{}: no reading `{reading}`, expected {}",
+        path.display(),
+        if known.is_empty() { "none, for it has no readings".into() }
+        else { format!("one of: {}", known.join(", ")) }
+    )]
+    UnknownReading {
+        /// The manifest.
+        path: PathBuf,
+        /// The reading named by the user.
+        reading: String,
+        /// The readings there are.
+        known: Vec<String>,
+    },
+    /// The folder holds another dataset.
+    #[error("{}: not `{dataset}`: {reason}", path.display())]
+    Refused {
+        /// The file or folder that tells.
+        path: PathBuf,
+        /// The manifest's dataset.
+        dataset: String,
+        /// What the folder is instead, and what to do.
+        reason: String,
+    },
+    /// The dataset's own label file contradicts the manifest.
+    #[error(
+        "{}: found {found}, expected {expected} as in {}; hint: this is another version of the \
+         dataset, choose the manifest of that version",
+        path.display(), manifest.display()
+    )]
+    ConfigDiffers {
+        /// The dataset's label file.
+        path: PathBuf,
+        /// What it says.
+        found: String,
+        /// What the manifest says.
+        expected: String,
+        /// The manifest.
+        manifest: PathBuf,
+    },
+    /// Nothing in the folder looks like a dataset.
+    #[error(
+        "{}: no images with labels found, {found}, expected images (PNG or JPEG) and labels (PNG, \
+         or polygons in JSON) whose names begin alike; hint: name the folder that holds both",
+        root.display()
+    )]
+    NothingToDraft {
+        /// The folder.
+        root: PathBuf,
+        /// What it holds.
+        found: String,
+    },
     /// The dataset's folder does not exist.
     #[error(
         "{}: no such folder, expected the folder that holds {expected}; hint: {hint}",
@@ -214,6 +279,17 @@ pub enum SampleError {
         /// The ids that the manifest lists.
         expected: String,
     },
+    /// Every pixel of the image is the same.
+    #[error(
+        "{}: every pixel is ({}, {}, {}), expected a picture",
+        path.display(), colour[0], colour[1], colour[2]
+    )]
+    Blank {
+        /// The image.
+        path: PathBuf,
+        /// The colour of all its pixels.
+        colour: [u8; 3],
+    },
 }
 
 /// The kinds of [`SampleError`], for counting.
@@ -229,6 +305,8 @@ pub enum SampleErrorKind {
     SizeMismatch,
     /// A label value that the manifest does not list.
     UnknownLabel,
+    /// Every pixel of the image is the same.
+    Blank,
 }
 
 impl SampleError {
@@ -242,6 +320,7 @@ impl SampleError {
             Self::PixelFormat { .. } => SampleErrorKind::PixelFormat,
             Self::SizeMismatch { .. } => SampleErrorKind::SizeMismatch,
             Self::UnknownLabel { .. } => SampleErrorKind::UnknownLabel,
+            Self::Blank { .. } => SampleErrorKind::Blank,
         }
     }
 }

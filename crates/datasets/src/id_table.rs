@@ -29,7 +29,7 @@ pub(crate) enum IdTable {
     /// By stored value.
     Values(ValueTable),
     /// By exact colour.
-    Colours(BTreeMap<[u8; 3], u8>),
+    Colours(ColourTable),
     /// By object name; `None` is never drawn.
     Names(BTreeMap<String, Option<u8>>),
 }
@@ -59,6 +59,27 @@ impl ValueTable {
             if first == last { first.to_string() } else { format!("{first}..{last}") }
         };
         runs.iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Train ids by exact colour.
+#[derive(Debug, Clone)]
+pub(crate) struct ColourTable {
+    colours: BTreeMap<[u8; 3], u8>,
+    /// Whether colours that no entry has are ignored rather than refused.
+    ignores_unlisted: bool,
+}
+
+impl ColourTable {
+    /// The train id of a colour, if the manifest allows the colour.
+    pub(crate) fn train_id(&self, colour: [u8; 3]) -> Option<u8> {
+        let found = self.colours.get(&colour).copied();
+        found.or(self.ignores_unlisted.then_some(IGNORE_ID))
+    }
+
+    /// The number of colours that the manifest lists.
+    pub(crate) fn len(&self) -> usize {
+        self.colours.len()
     }
 }
 
@@ -106,7 +127,11 @@ pub(crate) fn by_value(
 }
 
 /// Looks entries up by exact colour.
-pub(crate) fn by_colour(entries: &[IdEntry], classes: &[String]) -> Result<IdTable, TableMistake> {
+pub(crate) fn by_colour(
+    entries: &[IdEntry],
+    ignores_unlisted: bool,
+    classes: &[String],
+) -> Result<IdTable, TableMistake> {
     let mut colours = BTreeMap::new();
     for entry in entries {
         let Some(colour) = entry.colour else {
@@ -116,7 +141,7 @@ pub(crate) fn by_colour(entries: &[IdEntry], classes: &[String]) -> Result<IdTab
             return Err(("ids", format!("colour {colour:?} is listed twice")));
         }
     }
-    Ok(IdTable::Colours(colours))
+    Ok(IdTable::Colours(ColourTable { colours, ignores_unlisted }))
 }
 
 /// Looks entries up by object name.

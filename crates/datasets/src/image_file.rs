@@ -2,32 +2,60 @@
 
 use std::path::Path;
 
+use jpeg_image::{JpegError, JpegRgb};
 use png::{BitDepth, ColorType, Transformations};
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::png_file::{self, check_size, format_name};
-use crate::{MAX_SIDE, SampleError};
+use crate::{MAX_PIXELS, SampleError};
 
-/// An image: `pixels` is [height, width, 3], interleaved.
-pub(crate) struct Rgb {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) pixels: Vec<u8>,
+/// A decoded image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rgb {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// [height, width, 3], interleaved.
+    pub pixels: Vec<u8>,
 }
 
-/// Decodes the bytes of an image file; `path` only names it in errors.
-pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Rgb, SampleError> {
+/// Columns and rows of an image, and whether it is a JPEG, from its header alone; `bytes` may be
+/// the beginning of the file. `path` only names it in errors.
+pub(crate) fn size(path: &Path, bytes: &[u8]) -> Result<(u32, u32, bool), SampleError> {
+    let (width, height, is_jpeg) = if bytes.starts_with(png_file::SIGNATURE) {
+        let (width, height) = png_file::size(path, bytes)?;
+        (width, height, false)
+    } else if bytes.starts_with(jpeg_image::SIGNATURE) {
+        let size = jpeg_image::size(bytes).map_err(|error| undecodable(path, &error))?;
+        (size.width, size.height, true)
+    } else {
+        return Err(no_picture(path, bytes));
+    };
+    check_size(path, u64::from(width), u64::from(height))?;
+    Ok((width, height, is_jpeg))
+}
+
+/// Decodes the bytes of an image file, PNG or JPEG; `path` only names it in errors.
+///
+/// # Errors
+/// It is neither, has more than 8 bits per sample, is damaged or too large.
+pub fn decode_image(path: &Path, bytes: &[u8]) -> Result<Rgb, SampleError> {
     if bytes.starts_with(png_file::SIGNATURE) {
         decode_png(path, bytes)
-    } else if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+    } else if bytes.starts_with(jpeg_image::SIGNATURE) {
         decode_jpeg(path, bytes)
     } else {
-        let expected = "a PNG or JPEG image";
-        Err(SampleError::Format { path: path.into(), found: first_bytes(bytes), expected })
+        Err(no_picture(path, bytes))
     }
+}
+
+fn no_picture(path: &Path, bytes: &[u8]) -> SampleError {
+    let expected = "a PNG or JPEG image";
+    SampleError::Format { path: path.into(), found: first_bytes(bytes), expected }
+}
+
+fn undecodable(path: &Path, error: &JpegError) -> SampleError {
+    SampleError::Undecodable { path: path.into(), reason: error.to_string() }
 }
 
 /// What a file that is no picture begins with.
@@ -70,23 +98,11 @@ fn decode_png(path: &Path, bytes: &[u8]) -> Result<Rgb, SampleError> {
 }
 
 fn decode_jpeg(path: &Path, bytes: &[u8]) -> Result<Rgb, SampleError> {
-    // Strict: a cut-off file is an error and not a picture with a grey lower half.
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(MAX_SIDE as usize)
-        .set_max_height(MAX_SIDE as usize)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let undecodable = |reason: String| SampleError::Undecodable { path: path.into(), reason };
-    decoder.decode_headers().map_err(|error| undecodable(error.to_string()))?;
-    let info = decoder.info().ok_or_else(|| undecodable("it has no frame header".into()))?;
-    let (width, height) = (u32::from(info.width), u32::from(info.height));
-    check_size(path, u64::from(width), u64::from(height))?;
-    let pixels = decoder.decode().map_err(|error| undecodable(error.to_string()))?;
-    if pixels.len() as u64 != u64::from(width) * u64::from(height) * 3 {
-        let found = pixels.len();
-        return Err(undecodable(format!("{found} samples for {width}x{height} RGB pixels")));
-    }
+    let undecodable = |error: JpegError| undecodable(path, &error);
+    let size = jpeg_image::size(bytes).map_err(undecodable)?;
+    check_size(path, u64::from(size.width), u64::from(size.height))?;
+    let JpegRgb { width, height, pixels } =
+        jpeg_image::decode_rgb(bytes, MAX_PIXELS).map_err(undecodable)?;
     Ok(Rgb { width, height, pixels })
 }
 
@@ -109,7 +125,7 @@ mod tests {
     }
 
     fn pixels(bytes: &[u8]) -> Result<Vec<u8>, String> {
-        let decoded = decode(Path::new("a.png"), bytes).map_err(|error| error.to_string())?;
+        let decoded = decode_image(Path::new("a.png"), bytes).map_err(|error| error.to_string())?;
         Ok(decoded.pixels)
     }
 

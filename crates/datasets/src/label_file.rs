@@ -1,11 +1,10 @@
 //! Decodes a label PNG to train ids, reading ids exactly as they are stored.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use png::{BitDepth, ColorType, Transformations};
 
-use crate::id_table::{IdTable, ValueTable};
+use crate::id_table::{ColourTable, IdTable, ValueTable};
 use crate::image_file::first_bytes;
 use crate::png_file::{self, Samples, format_name};
 use crate::{Encoding, SampleError};
@@ -59,16 +58,24 @@ fn expected_format(encoding: Encoding, color: ColorType, depth: BitDepth) -> Opt
             depth == BitDepth::Sixteen && matches!(color, Rgb | Rgba | GrayscaleAlpha),
             "16-bit RGB with the id in the first sample",
         ),
+        Encoding::GreyOrRed => (
+            depth == BitDepth::Eight && matches!(color, Grayscale | Rgb | Rgba),
+            "8-bit grey, or 8-bit RGB with the id in the first sample",
+        ),
         Encoding::RgbColour => {
             (depth == BitDepth::Eight && matches!(color, Rgb | Rgba), "8-bit RGB")
         }
+        Encoding::ShownColour => (
+            color == Indexed || (depth == BitDepth::Eight && matches!(color, Rgb | Rgba)),
+            "palette or 8-bit RGB",
+        ),
         Encoding::Polygons => (false, "polygons in JSON"),
     };
     (!suits).then_some(expected)
 }
 
 /// The first sample of every pixel, as stored.
-fn stored_values(samples: &Samples) -> Vec<u16> {
+pub(crate) fn stored_values(samples: &Samples) -> Vec<u16> {
     let channels = samples.color.samples();
     let bits = samples.depth as usize;
     let width = samples.width as usize;
@@ -109,17 +116,33 @@ fn map_values(
 
 fn map_colours(
     path: &Path,
-    table: &BTreeMap<[u8; 3], u8>,
+    table: &ColourTable,
     samples: &Samples,
 ) -> Result<Vec<u8>, SampleError> {
+    let unknown = |at: usize, value: String| {
+        let expected = format!("the manifest's {} colours", table.len());
+        unknown_label(path, value, at, samples.width, expected)
+    };
+    let shown = |[r, g, b]: [u8; 3]| format!("colour ({r}, {g}, {b})");
+    if samples.color == ColorType::Indexed {
+        let palette = samples.palette.as_deref().unwrap_or_default();
+        let colours: Vec<[u8; 3]> =
+            palette.chunks_exact(3).map(|colour| [colour[0], colour[1], colour[2]]).collect();
+        // Each entry of the palette is looked up once, and only entries in use have to be known.
+        let train_ids: Vec<Option<u8>> =
+            colours.iter().map(|&colour| table.train_id(colour)).collect();
+        let values = stored_values(samples).into_iter().enumerate();
+        let mapped = values.map(|(at, value)| match train_ids.get(usize::from(value)) {
+            Some(Some(train_id)) => Ok(*train_id),
+            Some(None) => Err(unknown(at, shown(colours[usize::from(value)]))),
+            None => Err(unknown(at, format!("{value} beyond its palette of {}", colours.len()))),
+        });
+        return mapped.collect();
+    }
     let pixels = samples.bytes.chunks_exact(samples.color.samples());
     let mapped = pixels.enumerate().map(|(at, pixel)| {
         let colour = [pixel[0], pixel[1], pixel[2]];
-        table.get(&colour).copied().ok_or_else(|| {
-            let value = format!("colour ({}, {}, {})", colour[0], colour[1], colour[2]);
-            let expected = format!("the manifest's {} colours", table.len());
-            unknown_label(path, value, at, samples.width, expected)
-        })
+        table.train_id(colour).ok_or_else(|| unknown(at, shown(colour)))
     });
     mapped.collect()
 }
@@ -232,7 +255,7 @@ mod tests {
             name: "road".into(),
             train: "a".into(),
         };
-        let table = by_colour(&[entry], &["a".into()]).unwrap();
+        let table = by_colour(&[entry], false, &["a".into()]).unwrap();
         let colours = |data: &[u8]| {
             let bytes = png(1, ColorType::Rgb, BitDepth::Eight, data);
             decode(Path::new("c.png"), &bytes, Encoding::RgbColour, &table)

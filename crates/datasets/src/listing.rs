@@ -59,6 +59,8 @@ pub enum SkipKind {
     MissingLabel,
     /// A label or a listed id without an image.
     MissingImage,
+    /// A sample whose image and label are, byte for byte, those of an earlier one.
+    Duplicate,
     /// A pair that cannot be used.
     BadSample(SampleErrorKind),
 }
@@ -69,11 +71,13 @@ impl SkipKind {
         match self {
             Self::MissingLabel => "missing-label",
             Self::MissingImage => "missing-image",
+            Self::Duplicate => "duplicate",
             Self::BadSample(SampleErrorKind::Undecodable) => "undecodable",
             Self::BadSample(SampleErrorKind::TooLarge) => "too-large",
             Self::BadSample(SampleErrorKind::PixelFormat) => "pixel-format",
             Self::BadSample(SampleErrorKind::SizeMismatch) => "size-mismatch",
             Self::BadSample(SampleErrorKind::UnknownLabel) => "unknown-label",
+            Self::BadSample(SampleErrorKind::Blank) => "blank",
         }
     }
 }
@@ -84,8 +88,9 @@ impl Manifest {
     /// An image without a label and a label without an image are skipped, not errors.
     ///
     /// # Errors
-    /// There is no such folder or split, the split's list cannot be read, no image or not one
-    /// label is where the manifest says, or two images have the same id.
+    /// There is no such folder or split, the split's list cannot be read, the folder holds another
+    /// dataset, no image or not one label is where the manifest says, or two images have the same
+    /// id.
     pub fn list(&self, root: &Path, split: &str) -> Result<Listing, DatasetError> {
         let name = split;
         let split = self.split(name)?;
@@ -93,6 +98,7 @@ impl Manifest {
         if !root.is_dir() {
             return Err(diagnosis::root_missing(self, root, split));
         }
+        self.check_folder(root)?;
         let mut listing = Listing { expected: split.expected.clone(), ..Listing::default() };
         let mut search = Search {
             manifest: self,
@@ -133,20 +139,17 @@ impl Manifest {
         name: &str,
         split: &Split,
     ) -> Result<Option<BTreeSet<String>>, DatasetError> {
-        let Some(list) = &split.list else { return Ok(None) };
-        let path = self.path.parent().unwrap_or(Path::new("")).join(list);
-        let unusable = |found: String| DatasetError::SplitList {
-            path: path.clone(),
-            manifest: self.path.clone(),
-            split: name.into(),
-            found,
-        };
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| unusable(format!("cannot be read ({error})")))?;
+        let Some(text) = self.split_list_text(name)? else { return Ok(None) };
         let lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
         let ids: BTreeSet<String> = lines.map(|line| without_ending(line).to_owned()).collect();
         if ids.is_empty() {
-            return Err(unusable("holds no id".into()));
+            let list = split.list.as_deref().unwrap_or_default();
+            return Err(DatasetError::SplitList {
+                path: self.source.path.parent().unwrap_or(Path::new("")).join(list),
+                manifest: self.source.path.clone(),
+                split: name.into(),
+                found: "holds no id".into(),
+            });
         }
         Ok(Some(ids))
     }

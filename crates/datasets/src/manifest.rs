@@ -1,16 +1,16 @@
-//! Loads and checks a manifest.
+//! A manifest: what is known about one dataset's files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::id_table::{IdTable, by_colour, by_name, by_value};
-use crate::pattern::{Pattern, SPLIT};
-use crate::{CITYSCAPES_CLASSES, DatasetError, IdEntry};
-
-/// Most classes a manifest may have: shards note the presence of each class in one bit of 31.
-const MAX_CLASSES: usize = 31;
+use crate::built_in;
+use crate::id_table::IdTable;
+use crate::manifest_check::checked;
+use crate::manifest_file::Refusal;
+use crate::pattern::Pattern;
+use crate::{DatasetError, IdEntry};
 
 /// Everything known about one dataset's files; see the crate's documentation for the file.
 #[derive(Debug, Clone)]
@@ -27,10 +27,26 @@ pub struct Manifest {
     pub encoding: Encoding,
     /// Every listed id.
     pub ids: Vec<IdEntry>,
-    pub(crate) path: PathBuf,
+    pub(crate) source: ManifestSource,
     pub(crate) layout: Layout,
+    /// Files of the dataset that name its ids by position.
+    pub(crate) config: Vec<String>,
     pub(crate) table: IdTable,
+    pub(crate) readings: BTreeMap<String, Reading>,
+    /// The reading chosen, if not the manifest's own.
+    pub(crate) reading: Option<String>,
     pub(crate) splits: BTreeMap<String, Split>,
+}
+
+/// Where a manifest comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct ManifestSource {
+    /// The file, or a name for messages.
+    pub(crate) path: PathBuf,
+    /// Whether lists are embedded too, and not beside the file.
+    pub(crate) is_built_in: bool,
+    /// The manifest's text.
+    pub(crate) text: String,
 }
 
 /// How label files store their ids; the crate's documentation has the table.
@@ -46,8 +62,12 @@ pub enum Encoding {
     /// PNG, 16 bits per sample, id in the first sample.
     #[serde(rename = "rgb16-red")]
     Rgb16Red,
+    /// PNG, 8-bit grey, or 8-bit RGB with the id in the first sample.
+    GreyOrRed,
     /// PNG, 8-bit RGB, looked up by exact colour.
     RgbColour,
+    /// PNG, palette or 8-bit RGB, looked up by the exact colour shown.
+    ShownColour,
     /// Polygons in JSON, painted in order.
     Polygons,
 }
@@ -58,7 +78,18 @@ pub(crate) struct Layout {
     pub(crate) images: Vec<Pattern>,
     pub(crate) labels: Vec<Pattern>,
     pub(crate) id: Option<Pattern>,
+    pub(crate) refuse: Vec<Refusal>,
     pub(crate) hint: Option<String>,
+}
+
+/// One way to read a dataset's labels, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub(crate) mapping: String,
+    pub(crate) files: Vec<Pattern>,
+    pub(crate) encoding: Encoding,
+    pub(crate) ids: Vec<IdEntry>,
+    pub(crate) table: IdTable,
 }
 
 /// One split of a manifest.
@@ -74,46 +105,6 @@ pub struct Split {
     pub known_bad: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ManifestFile {
-    name: String,
-    mapping: String,
-    license: String,
-    classes: Option<Vec<String>>,
-    layout: LayoutTable,
-    labels: LabelsTable,
-    splits: BTreeMap<String, SplitTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LayoutTable {
-    images: Vec<String>,
-    labels: Vec<String>,
-    id: Option<String>,
-    hint: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LabelsTable {
-    encoding: Encoding,
-    range: Option<[u16; 2]>,
-    ids: Vec<IdEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SplitTable {
-    folders: Option<Vec<String>>,
-    list: Option<String>,
-    #[serde(default)]
-    expected: Vec<u64>,
-    #[serde(default)]
-    known_bad: Vec<String>,
-}
-
 impl Manifest {
     /// Reads a manifest file and checks everything in it that needs no dataset.
     ///
@@ -122,19 +113,65 @@ impl Manifest {
     pub fn load(path: &Path) -> Result<Self, DatasetError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| DatasetError::Io { path: path.into(), source })?;
-        let file: ManifestFile = toml::from_str(&text).map_err(|error| {
-            DatasetError::ManifestSyntax { path: path.into(), reason: error.to_string() }
+        checked(ManifestSource { path: path.into(), is_built_in: false, text })
+    }
+
+    /// A manifest that is part of this program, by its name; [`built_in_names`] lists them.
+    ///
+    /// # Errors
+    /// There is no built-in manifest of that name.
+    ///
+    /// [`built_in_names`]: crate::built_in_names
+    pub fn built_in(name: &str) -> Result<Self, DatasetError> {
+        let text = built_in::manifest_text(name).ok_or_else(|| DatasetError::NoSuchManifest {
+            name: name.into(),
+            built_in: built_in::built_in_names(),
         })?;
-        checked(file, path).map_err(|(key, reason)| DatasetError::ManifestValue {
-            path: path.into(),
-            key,
-            reason,
-        })
+        let path = PathBuf::from(format!("built-in manifest {name}"));
+        checked(ManifestSource { path, is_built_in: true, text: text.into() })
+    }
+
+    /// The manifest file of that path, or else the built-in manifest of that name.
+    ///
+    /// # Errors
+    /// There is neither, or the file is not a valid manifest.
+    pub fn resolve(name_or_path: &Path) -> Result<Self, DatasetError> {
+        if name_or_path.is_file() {
+            return Self::load(name_or_path);
+        }
+        // What is not Unicode is shown as well as it can be.
+        Self::built_in(&name_or_path.to_string_lossy())
     }
 
     /// Name and version of the label mapping.
     pub fn mapping_name(&self) -> &str {
         &self.mapping
+    }
+
+    /// The names of other ways to read the labels, in alphabetical order.
+    pub fn readings(&self) -> Vec<&str> {
+        self.readings.keys().map(String::as_str).collect()
+    }
+
+    /// The name of the chosen reading; `None` is the manifest's own.
+    pub fn reading(&self) -> Option<&str> {
+        self.reading.as_deref()
+    }
+
+    /// The manifest with another reading of the labels: its mapping, encoding and ids.
+    ///
+    /// # Errors
+    /// There is no such reading.
+    pub fn with_reading(&self, name: &str) -> Result<Self, DatasetError> {
+        let reading = self.readings.get(name).ok_or_else(|| DatasetError::UnknownReading {
+            path: self.source.path.clone(),
+            reading: name.into(),
+            known: self.readings.keys().cloned().collect(),
+        })?;
+        let Reading { mapping, files, encoding, ids, table } = reading.clone();
+        let layout = Layout { labels: files, ..self.layout.clone() };
+        let reading = Some(name.to_owned());
+        Ok(Self { mapping, encoding, ids, table, layout, reading, ..self.clone() })
     }
 
     /// The names of the splits, in alphabetical order.
@@ -148,155 +185,59 @@ impl Manifest {
     /// There is no such split.
     pub fn split(&self, name: &str) -> Result<&Split, DatasetError> {
         self.splits.get(name).ok_or_else(|| DatasetError::UnknownSplit {
-            path: self.path.clone(),
+            path: self.source.path.clone(),
             split: name.into(),
             known: self.splits.keys().cloned().collect(),
         })
     }
-}
 
-/// The dotted key and what is wrong with its value.
-type Mistake = (String, String);
+    /// BLAKE3, in hex, of all that decides what a split becomes besides the dataset's own files:
+    /// the manifest's text, the chosen reading, the split's name and its list.
+    ///
+    /// # Errors
+    /// There is no such split, or its list cannot be read.
+    pub fn fingerprint(&self, split: &str) -> Result<String, DatasetError> {
+        let list = self.split_list_text(split)?;
+        let mut hasher = blake3::Hasher::new();
+        // Lengths keep one part's end from being taken for the next part's beginning, and the
+        // reading's first byte an absent reading from an empty one.
+        let reading = self.reading.as_ref().map_or_else(|| "-".into(), |name| format!("+{name}"));
+        let list = list.map_or_else(|| "-".into(), |text| format!("+{text}"));
+        for part in [self.source.text.as_str(), &reading, split, &list] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
 
-fn checked(file: ManifestFile, path: &Path) -> Result<Manifest, Mistake> {
-    for (key, value) in
-        [("name", &file.name), ("mapping", &file.mapping), ("license", &file.license)]
-    {
-        if value.trim().is_empty() || value.chars().any(char::is_control) {
-            return Err((key.into(), format!("{value:?}, expected one line of text")));
+    /// The text of a split's list file, if it has one.
+    pub(crate) fn split_list_text(&self, name: &str) -> Result<Option<String>, DatasetError> {
+        let Some(list) = &self.split(name)?.list else { return Ok(None) };
+        let unusable = |path: PathBuf, found: String| DatasetError::SplitList {
+            path,
+            manifest: self.source.path.clone(),
+            split: name.into(),
+            found,
+        };
+        if self.source.is_built_in {
+            let text = built_in::list_text(list);
+            let path = || self.source.path.join(list);
+            return text
+                .map(|text| Some(text.into()))
+                .ok_or_else(|| unusable(path(), "is not embedded".into()));
+        }
+        let path = self.source.path.parent().unwrap_or(Path::new("")).join(list);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) => Err(unusable(path, format!("cannot be read ({error})"))),
         }
     }
-    // Shards are named after the dataset.
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if file.name.len() > 100 || file.name.starts_with('.') || !file.name.chars().all(plain) {
-        let reason = format!("{:?}, expected ASCII letters, digits, `-`, `_` and `.`", file.name);
-        return Err(("name".into(), reason));
-    }
-    let classes = checked_classes(file.classes)?;
-    let layout = checked_layout(file.layout)?;
-    let splits = checked_splits(file.splits, &layout)?;
-    let LabelsTable { encoding, range, ids } = file.labels;
-    if ids.is_empty() {
-        return Err(("labels.ids".into(), "empty, expected every id that may occur".into()));
-    }
-    if range.is_some() && matches!(encoding, Encoding::RgbColour | Encoding::Polygons) {
-        return Err(("labels.range".into(), "given, but this encoding has no numbers".into()));
-    }
-    let table = match encoding {
-        Encoding::Index | Encoding::GreyId | Encoding::PaletteIndex => {
-            by_value(&ids, range, u16::from(u8::MAX), &classes)
-        }
-        Encoding::Rgb16Red => by_value(&ids, range, u16::MAX, &classes),
-        Encoding::RgbColour => by_colour(&ids, &classes),
-        Encoding::Polygons => by_name(&ids, &classes),
-    };
-    let table = table.map_err(|(key, reason)| (format!("labels.{key}"), reason))?;
-    Ok(Manifest {
-        name: file.name,
-        mapping: file.mapping,
-        license: file.license,
-        classes,
-        encoding,
-        ids,
-        path: path.into(),
-        layout,
-        table,
-        splits,
-    })
-}
-
-fn checked_classes(classes: Option<Vec<String>>) -> Result<Vec<String>, Mistake> {
-    let Some(classes) = classes else {
-        return Ok(CITYSCAPES_CLASSES.map(String::from).to_vec());
-    };
-    if classes.is_empty() || classes.len() > MAX_CLASSES {
-        let found = classes.len();
-        return Err(("classes".into(), format!("{found} names, expected 1 to {MAX_CLASSES}")));
-    }
-    for (position, class) in classes.iter().enumerate() {
-        if classes[..position].contains(class) {
-            return Err(("classes".into(), format!("`{class}` is listed twice")));
-        }
-    }
-    Ok(classes)
-}
-
-fn checked_layout(table: LayoutTable) -> Result<Layout, Mistake> {
-    let parse_all = |key: &str, texts: &[String]| -> Result<Vec<Pattern>, Mistake> {
-        if texts.is_empty() {
-            return Err((key.into(), "empty, expected at least one pattern".into()));
-        }
-        let parse = |text: &String| Pattern::parse(text).map_err(|reason| (key.into(), reason));
-        texts.iter().map(parse).collect()
-    };
-    let images = parse_all("layout.images", &table.images)?;
-    let labels = parse_all("layout.labels", &table.labels)?;
-    let gives = |image: &Pattern, other: &Pattern| {
-        let known = image.placeholders();
-        other.placeholders().iter().all(|name| known.contains(name))
-    };
-    for (image, text) in images.iter().zip(&table.images) {
-        if !labels.iter().any(|label| gives(image, label)) {
-            let reason = format!("no label pattern can be filled from image pattern `{text}`");
-            return Err(("layout.labels".into(), reason));
-        }
-    }
-    for (label, text) in labels.iter().zip(&table.labels) {
-        if !images.iter().any(|image| gives(image, label)) {
-            let reason = format!("`{text}` has placeholders that no image pattern has");
-            return Err(("layout.labels".into(), reason));
-        }
-    }
-    let id = match &table.id {
-        None => None,
-        Some(text) => {
-            let id = Pattern::parse(text).map_err(|reason| ("layout.id".to_owned(), reason))?;
-            if id.uses_split() || !images.iter().all(|image| gives(image, &id)) {
-                let reason = format!("`{text}`, expected placeholders of every image pattern");
-                return Err(("layout.id".into(), format!("{reason}, and no {{{SPLIT}}}")));
-            }
-            Some(id)
-        }
-    };
-    Ok(Layout { images, labels, id, hint: table.hint })
-}
-
-fn checked_splits(
-    tables: BTreeMap<String, SplitTable>,
-    layout: &Layout,
-) -> Result<BTreeMap<String, Split>, Mistake> {
-    if tables.is_empty() {
-        return Err(("splits".into(), "empty, expected at least one".into()));
-    }
-    let mut splits = BTreeMap::new();
-    for (name, table) in tables {
-        let folders = table.folders.unwrap_or_else(|| vec![name.clone()]);
-        for text in folders.iter().chain(&table.list) {
-            let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
-            if !text.split('/').all(plain) {
-                let reason = format!("`{text}`, expected a plain relative path");
-                return Err((format!("splits.{name}"), reason));
-            }
-        }
-        let SplitTable { list, expected, known_bad, .. } = table;
-        splits.insert(name, Split { folders, list, expected, known_bad });
-    }
-    let unlisted: Vec<&str> =
-        splits.iter().filter(|(_, split)| split.list.is_none()).map(|(name, _)| &**name).collect();
-    if unlisted.len() > 1 && layout.images.iter().any(|pattern| !pattern.uses_split()) {
-        let reason = format!(
-            "{} have no `list`, so image patterns without {{{SPLIT}}} would give all of them the \
-             same files",
-            unlisted.join(" and ")
-        );
-        return Err(("splits".into(), reason));
-    }
-    Ok(splits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CITYSCAPES_CLASSES;
 
     const PLAIN: &str = r#"
 name = "toy"

@@ -1,6 +1,7 @@
 //! Path patterns with placeholders: `gtFine/{split}/{city}/{stem}_gtFine_labelIds.png`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::path::Path;
 
@@ -107,6 +108,21 @@ impl Pattern {
         matches.files.sort_by(|a, b| a.relative.cmp(&b.relative));
         matches.leftovers.sort();
         Ok(matches)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, component) in self.components.iter().enumerate() {
+            formatter.write_str(if position > 0 { "/" } else { "" })?;
+            for piece in component {
+                match piece {
+                    Piece::Text(text) => formatter.write_str(text)?,
+                    Piece::Placeholder(name) => write!(formatter, "{{{name}}}")?,
+                }
+            }
+        }
+        Ok(())
     }
 }
 

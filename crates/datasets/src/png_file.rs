@@ -17,6 +17,36 @@ pub(crate) struct Samples {
     pub(crate) color: ColorType,
     pub(crate) depth: BitDepth,
     pub(crate) bytes: Vec<u8>,
+    /// Colours of a palette, three samples each.
+    pub(crate) palette: Option<Vec<u8>>,
+}
+
+impl Samples {
+    /// Bytes of one pixel, where a pixel fills whole bytes.
+    pub(crate) fn bytes_per_pixel(&self) -> usize {
+        self.color.samples() * (self.depth as usize).div_ceil(8)
+    }
+}
+
+/// Columns and rows from the header of a PNG; `path` only names the file in errors.
+pub(crate) fn size(path: &Path, bytes: &[u8]) -> Result<(u32, u32), SampleError> {
+    let header = header(path, bytes)?;
+    Ok((header.width, header.height))
+}
+
+/// Colour type and bit depth from the header of a PNG; `path` only names the file in errors.
+pub(crate) fn format(path: &Path, bytes: &[u8]) -> Result<(ColorType, BitDepth), SampleError> {
+    let header = header(path, bytes)?;
+    Ok((header.color_type, header.bit_depth))
+}
+
+fn header(path: &Path, bytes: &[u8]) -> Result<png::Info<'static>, SampleError> {
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    let header = decoder.read_header_info().map_err(|error| SampleError::Undecodable {
+        path: path.into(),
+        reason: error.to_string(),
+    })?;
+    Ok(header.clone())
 }
 
 /// Decodes a PNG after `accept` has agreed to the stored colour type and bit depth.
@@ -45,9 +75,17 @@ pub(crate) fn decode(
         path: path.into(),
         reason: "its samples do not fit into memory".into(),
     })?;
+    let palette = reader.info().palette.as_ref().map(|palette| palette.to_vec());
     let mut samples = vec![0; size];
     let info = reader.next_frame(&mut samples).map_err(undecodable)?;
-    Ok(Samples { width, height, color: info.color_type, depth: info.bit_depth, bytes: samples })
+    Ok(Samples {
+        width,
+        height,
+        color: info.color_type,
+        depth: info.bit_depth,
+        bytes: samples,
+        palette,
+    })
 }
 
 /// Refuses empty pictures and pictures beyond the limits.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use shard_format::{Dataset, Decoder, ReadError, Window};
+use shard_store::{StoreError, StoreOptions};
 
 use crate::confusion::ConfusionMatrix;
 use crate::predictor::Predictor;
@@ -14,6 +15,9 @@ use crate::scores::TargetScore;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluationError {
+    /// The target cannot be opened.
+    #[error(transparent)]
+    Open(#[from] StoreError),
     /// A shard cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -47,12 +51,16 @@ pub struct Target {
 }
 
 impl Target {
-    /// Opens the dataset folder `dir` and checks that its classes are `classes`.
+    /// Opens the dataset at `dir`, a folder or a URL, and checks that its classes are `classes`.
     ///
     /// # Errors
     /// If it is not a dataset, is empty or has other classes.
-    pub fn open(dir: &Path, classes: &[String]) -> Result<Self, EvaluationError> {
-        let dataset = Dataset::open(dir)?;
+    pub fn open(
+        dir: &Path,
+        classes: &[String],
+        store: &StoreOptions,
+    ) -> Result<Self, EvaluationError> {
+        let dataset = shard_store::open(dir, store)?;
         let info = &dataset.index().dataset;
         if info.class_names != classes {
             return Err(EvaluationError::Classes {

@@ -15,6 +15,7 @@ use shard_format::{
     Dataset, DatasetInfo, DatasetWriter, LabelMap, Preset, RgbImage, SampleMeta, WriterOptions,
     encode_sample,
 };
+use shard_store::StoreOptions;
 
 const CROP: u32 = 768;
 const SAMPLES: u64 = 200;
@@ -76,6 +77,7 @@ fn bench_loader(folder: &Path, augment: Augment) {
                 name: "bench".to_owned(),
                 shards: vec![folder.to_owned()],
             }],
+            store: StoreOptions::default(),
             samples_per_domain: 4,
             crop_width: CROP,
             crop_height: CROP,
@@ -123,12 +125,17 @@ fn pack(folder: &Path) -> PathBuf {
         mapping: "none".to_owned(),
         license: "none".to_owned(),
     };
-    let options = WriterOptions { max_shard_bytes: 1 << 28 };
+    let options = WriterOptions { max_shard_bytes: 1 << 28, ..WriterOptions::default() };
     let mut writer = DatasetWriter::create(folder, info, options).unwrap();
     let mut bytes = 0;
     for frame in 0..FRAMES {
         let id = format!("frame-{frame}");
-        let meta = SampleMeta { source: id.clone(), id, domain: "bench".to_owned() };
+        let meta = SampleMeta {
+            source: id.clone(),
+            id,
+            domain: "bench".to_owned(),
+            ..SampleMeta::default()
+        };
         let (image, labels) = draw_frame(2048, 1024, frame);
         let sample = encode_sample(&meta, &image, &labels, Preset::Default).unwrap();
         bytes += sample.info().stored_bytes;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use shard_format::Dataset;
+use shard_store::{StoreOptions, is_url};
 
 use crate::error::LoaderError;
 use crate::options::DomainSource;
@@ -45,15 +46,15 @@ pub(crate) struct Located<'a> {
 }
 
 impl Domain {
-    fn open(source: &DomainSource) -> Result<Self, LoaderError> {
+    fn open(source: &DomainSource, store: &StoreOptions) -> Result<Self, LoaderError> {
         let mut folders = Vec::with_capacity(source.shards.len());
         let mut len = 0;
         for path in &source.shards {
             let domain = || source.name.clone();
-            if !path.is_dir() {
+            if !is_url(path) && !path.is_dir() {
                 return Err(LoaderError::FolderMissing { path: path.clone(), domain: domain() });
             }
-            let dataset = Dataset::open(path).map_err(|error| LoaderError::Open {
+            let dataset = shard_store::open(path, store).map_err(|error| LoaderError::Open {
                 path: path.clone(),
                 domain: domain(),
                 source: Box::new(error),
@@ -92,8 +93,12 @@ impl Domain {
 }
 
 /// Opens all domains and checks that they speak of the same classes.
-pub(crate) fn open_domains(sources: &[DomainSource]) -> Result<Vec<Domain>, LoaderError> {
-    let domains = sources.iter().map(Domain::open).collect::<Result<Vec<_>, _>>()?;
+pub(crate) fn open_domains(
+    sources: &[DomainSource],
+    store: &StoreOptions,
+) -> Result<Vec<Domain>, LoaderError> {
+    let domains =
+        sources.iter().map(|source| Domain::open(source, store)).collect::<Result<Vec<_>, _>>()?;
     let mut folders = domains.iter().flat_map(|domain| &domain.folders);
     if let Some(reference) = folders.next() {
         for folder in folders {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use shard_format::ReadError;
+use shard_store::StoreError;
 
 /// An error of the loader; the message names what was found and what was expected.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +82,7 @@ pub enum LoaderError {
         domain: String,
         /// Why.
         #[source]
-        source: Box<ReadError>,
+        source: Box<StoreError>,
     },
 
     /// Two datasets have different classes.

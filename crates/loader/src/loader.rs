@@ -48,7 +48,7 @@ impl Loader {
     pub fn start(options: LoaderOptions) -> Result<Self, LoaderError> {
         options.validate()?;
         let shared = Arc::new(Shared {
-            domains: open_domains(&options.domains)?,
+            domains: open_domains(&options.domains, &options.store)?,
             seed: options.seed,
             crop_width: options.crop_width,
             crop_height: options.crop_height,

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use shard_store::StoreOptions;
+
 use crate::augment::Augment;
 use crate::error::LoaderError;
 
@@ -16,6 +18,8 @@ const MAX_CROP_SIDE: u32 = shard_format::MAX_SIDE;
 pub struct LoaderOptions {
     /// The source domains; names must differ.
     pub domains: Vec<DomainSource>,
+    /// How shards are read: mapped or not, and the cache for those behind a URL; changes no pixel.
+    pub store: StoreOptions,
     /// Samples of each domain in a batch.
     pub samples_per_domain: usize,
     /// Width of the crop in pixels.
@@ -41,7 +45,7 @@ pub struct LoaderOptions {
 pub struct DomainSource {
     /// The domain's name, part of the key of every random draw.
     pub name: String,
-    /// Dataset folders as `shard pack` writes them; their samples are concatenated in this order.
+    /// Dataset folders as `shard pack` writes them, or their URLs; their samples are concatenated in this order.
     pub shards: Vec<PathBuf>,
 }
 

@@ -131,6 +131,7 @@ mod tests {
         DatasetInfo, DatasetWriter, LabelMap, Preset, RgbImage, SampleMeta, WriterOptions,
         encode_sample,
     };
+    use shard_store::StoreOptions;
 
     use super::*;
     use crate::batch::{DomainBatch, SampleTag};
@@ -148,11 +149,11 @@ mod tests {
             license: "none".to_owned(),
         };
         let folder = root.join("one");
-        let options = WriterOptions { max_shard_bytes: 1 << 20 };
+        let options = WriterOptions { max_shard_bytes: 1 << 20, ..WriterOptions::default() };
         let mut writer = DatasetWriter::create(&folder, info, options).unwrap();
         let image = RgbImage { width: 8, height: 8, pixels: vec![3; 8 * 8 * 3] };
         let labels = LabelMap { width: 8, height: 8, train_ids: vec![0; 8 * 8] };
-        let meta = SampleMeta { id: "a".into(), source: "a.png".into(), domain: "one".into() };
+        let meta = SampleMeta { id: "a".into(), domain: "one".into(), ..SampleMeta::default() };
         writer.push(encode_sample(&meta, &image, &labels, Preset::Fast).unwrap()).unwrap();
         writer.finish().unwrap();
         DomainSource { name: "one".to_owned(), shards: vec![folder] }
@@ -162,7 +163,7 @@ mod tests {
     fn a_panic_becomes_an_error_and_the_worker_lives_on() {
         let root = tempfile::tempdir().unwrap();
         let shared = Shared {
-            domains: open_domains(&[one_sample(root.path())]).unwrap(),
+            domains: open_domains(&[one_sample(root.path())], &StoreOptions::default()).unwrap(),
             seed: 0,
             crop_width: 4,
             crop_height: 4,

@@ -4,7 +4,7 @@ use crate::grid::{LABEL_TILE_EDGE, RGB_TILE_EDGE, RGB_TILE_MULTIPLE};
 use crate::label_tile::IGNORE_ID;
 
 /// Version of the shard format and of the index that this crate writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = Version::Two as u32;
 /// Samples and the footer start at multiples of this, in bytes.
 pub(crate) const ALIGNMENT: u64 = 64;
 /// Size of the header, of the trailer and of the fixed part of a sample head, in bytes.
@@ -18,6 +18,26 @@ pub(crate) const CHECKSUM_OFFSET: usize = 60;
 
 /// A header, a trailer, or the fixed part of a sample head.
 pub(crate) type Block = [u8; BLOCK_LENGTH];
+
+/// A version of the format that this crate reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Version {
+    /// Without provenance and JPEG pass-through.
+    One = 1,
+    /// The one that is written.
+    Two = 2,
+}
+
+impl Version {
+    /// The version of this number, if this crate knows it.
+    pub(crate) const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            1 => Some(Self::One),
+            2 => Some(Self::Two),
+            _ => None,
+        }
+    }
+}
 
 /// A field of a shard that is not as it must be.
 #[derive(Debug)]
@@ -56,10 +76,10 @@ pub(crate) struct Trailer {
 }
 
 /// The header: the same bytes in every shard of this version.
-pub(crate) fn header() -> Block {
+pub(crate) fn header(version: Version) -> Block {
     let mut block = [0; BLOCK_LENGTH];
     put(&mut block, 0, HEADER_MAGIC);
-    put(&mut block, 8, &FORMAT_VERSION.to_le_bytes());
+    put(&mut block, 8, &(version as u32).to_le_bytes());
     put(&mut block, 12, &RGB_TILE_EDGE.to_le_bytes());
     put(&mut block, 16, &RGB_TILE_MULTIPLE.to_le_bytes());
     put(&mut block, 20, &LABEL_TILE_EDGE.to_le_bytes());
@@ -70,10 +90,10 @@ pub(crate) fn header() -> Block {
 }
 
 impl Trailer {
-    pub(crate) fn encode(&self) -> Block {
+    pub(crate) fn encode(&self, version: Version) -> Block {
         let mut block = [0; BLOCK_LENGTH];
         put(&mut block, 0, TRAILER_MAGIC);
-        put(&mut block, 8, &FORMAT_VERSION.to_le_bytes());
+        put(&mut block, 8, &(version as u32).to_le_bytes());
         put(&mut block, 12, &self.footer_checksum.to_le_bytes());
         put(&mut block, 16, &self.footer_offset.to_le_bytes());
         put(&mut block, 24, &self.footer_length.to_le_bytes());
@@ -82,7 +102,7 @@ impl Trailer {
         block
     }
 
-    pub(crate) fn parse(block: &Block) -> Result<Self, FieldFault> {
+    pub(crate) fn parse(block: &Block, version: Version) -> Result<Self, FieldFault> {
         check_seal(block, &[], "trailer checksum")?;
         let trailer = Self {
             footer_checksum: u32_at(block, 12),
@@ -91,7 +111,7 @@ impl Trailer {
             samples: u32_at(block, 32),
         };
         // Covers the magic, the version and the reserved bytes.
-        check_same(block, &trailer.encode(), "trailer")?;
+        check_same(block, &trailer.encode(version), "trailer")?;
         Ok(trailer)
     }
 }
@@ -160,24 +180,27 @@ mod tests {
 
     #[test]
     fn the_header_is_the_specified_64_bytes() {
-        let mut expected = b"PINMSHRD".to_vec();
-        for word in [1u32, 128, 32, 256, 64, 255, 0, 0, 0, 0, 0, 0, 0] {
-            expected.extend(word.to_le_bytes());
+        for version in [Version::One, Version::Two] {
+            let mut expected = b"PINMSHRD".to_vec();
+            for word in [version as u32, 128, 32, 256, 64, 255, 0, 0, 0, 0, 0, 0, 0] {
+                expected.extend(word.to_le_bytes());
+            }
+            expected.extend(crc32c::crc32c(&expected).to_le_bytes());
+            assert_eq!(header(version).as_slice(), expected);
         }
-        expected.extend(crc32c::crc32c(&expected).to_le_bytes());
-        assert_eq!(header().as_slice(), expected);
     }
 
     #[test]
     fn a_trailer_with_any_bit_changed_is_refused() {
         let trailer =
             Trailer { footer_checksum: 1, footer_offset: 64, footer_length: 2, samples: 3 };
-        let block = trailer.encode();
-        assert_eq!(Trailer::parse(&block).unwrap(), trailer);
+        let block = trailer.encode(Version::Two);
+        assert_eq!(Trailer::parse(&block, Version::Two).unwrap(), trailer);
+        assert!(Trailer::parse(&block, Version::One).is_err());
         for bit in 0..BLOCK_LENGTH * 8 {
             let mut altered = block;
             altered[bit / 8] ^= 1 << (bit % 8);
-            assert!(Trailer::parse(&altered).is_err(), "bit {bit}");
+            assert!(Trailer::parse(&altered, Version::Two).is_err(), "bit {bit}");
         }
     }
 }

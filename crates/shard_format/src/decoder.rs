@@ -2,9 +2,9 @@
 
 use zstd_safe::DCtx;
 
-use crate::error::Fault;
+use crate::fault::Fault;
 use crate::grid::{LABEL_TILE_EDGE, RGB_TILE_EDGE};
-use crate::head::Tile;
+use crate::tile_table::Tile;
 
 /// Bytes of the largest tile of either kind.
 const LARGEST_TILE: usize = {
@@ -16,6 +16,8 @@ const LARGEST_TILE: usize = {
 pub struct Decoder {
     context: DCtx<'static>,
     tile: Box<[u8; LARGEST_TILE]>,
+    /// Stored bytes of neighbouring tiles, where the shard is not mapped.
+    pub(crate) run: Vec<u8>,
 }
 
 impl Decoder {
@@ -24,7 +26,7 @@ impl Decoder {
     /// # Panics
     /// When there is no memory for a zstd context (about 100 KiB).
     pub fn new() -> Self {
-        Self { context: DCtx::create(), tile: Box::new([0; LARGEST_TILE]) }
+        Self { context: DCtx::create(), tile: Box::new([0; LARGEST_TILE]), run: Vec::new() }
     }
 
     /// Checks the stored bytes and expands them to the tile's `raw_length`.
@@ -36,10 +38,7 @@ impl Decoder {
         tile: Tile,
         raw_length: usize,
     ) -> Result<&'a [u8], Fault> {
-        let found = crc32c::crc32c(stored);
-        if found != tile.checksum {
-            return Err(Fault::Checksum { found, expected: tile.checksum });
-        }
+        check_tile(stored, tile)?;
         if stored.len() == raw_length {
             return Ok(stored);
         }
@@ -53,6 +52,13 @@ impl Decoder {
             }
         }
     }
+}
+
+/// Checks that the stored bytes of a tile are those that were written.
+pub(crate) fn check_tile(stored: &[u8], tile: Tile) -> Result<(), Fault> {
+    let found = crc32c::crc32c(stored);
+    let expected = tile.checksum;
+    if found == expected { Ok(()) } else { Err(Fault::Checksum { found, expected }) }
 }
 
 impl Default for Decoder {

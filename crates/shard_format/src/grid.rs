@@ -48,6 +48,8 @@ pub(crate) struct Grid {
     width: u32,
     height: u32,
     edge: u32,
+    /// Stored sides of a tile are multiples of this.
+    multiple: u32,
 }
 
 /// One tile of a [`Grid`].
@@ -66,11 +68,18 @@ pub(crate) struct Cell {
 
 impl Grid {
     pub(crate) const fn rgb(width: u32, height: u32) -> Self {
-        Self { plane: Plane::Rgb, width, height, edge: RGB_TILE_EDGE }
+        let (edge, multiple) = (RGB_TILE_EDGE, RGB_TILE_MULTIPLE);
+        Self { plane: Plane::Rgb, width, height, edge, multiple }
+    }
+
+    /// A single tile that is the whole picture, without padding.
+    pub(crate) const fn whole_rgb(width: u32, height: u32) -> Self {
+        let edge = if width > height { width } else { height };
+        Self { plane: Plane::Rgb, width, height, edge, multiple: 1 }
     }
 
     pub(crate) const fn labels(width: u32, height: u32) -> Self {
-        Self { plane: Plane::Label, width, height, edge: LABEL_TILE_EDGE }
+        Self { plane: Plane::Label, width, height, edge: LABEL_TILE_EDGE, multiple: 1 }
     }
 
     const fn columns(&self) -> u32 {
@@ -100,16 +109,12 @@ impl Grid {
         let (x, y) = (column * self.edge, row * self.edge);
         let width = (self.width - x).min(self.edge);
         let height = (self.height - y).min(self.edge);
-        let multiple = match self.plane {
-            Plane::Rgb => RGB_TILE_MULTIPLE,
-            Plane::Label => 1,
-        };
         Cell {
             id: TileId { plane: self.plane, column, row },
             index: row as usize * self.columns() as usize + column as usize,
             area: Window { x, y, width, height },
-            stored_width: width.next_multiple_of(multiple) as usize,
-            stored_height: height.next_multiple_of(multiple) as usize,
+            stored_width: width.next_multiple_of(self.multiple) as usize,
+            stored_height: height.next_multiple_of(self.multiple) as usize,
         }
     }
 }
@@ -142,6 +147,16 @@ mod tests {
     fn label_tiles_cover_each_pixel_once_without_padding() {
         let stored: usize = Grid::labels(300, 511).cells().map(|cell| cell.raw_length()).sum();
         assert_eq!(stored, 300 * 511);
+    }
+
+    #[test]
+    fn a_whole_picture_is_one_tile_without_padding() {
+        for (width, height) in [(1, 1), (300, 7), (7, 300)] {
+            let cells: Vec<Cell> = Grid::whole_rgb(width, height).cells().collect();
+            assert_eq!(cells.len(), 1);
+            assert_eq!(cells[0].area, Window::whole(width, height));
+            assert_eq!(cells[0].raw_length(), (width * height * 3) as usize);
+        }
     }
 
     #[test]

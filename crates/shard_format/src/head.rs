@@ -1,40 +1,31 @@
-//! The head of a sample: its size, metadata and tile table.
+//! The head of a sample: its size, metadata, provenance and tile tables.
 
-use crate::block::{self, BLOCK_LENGTH, Block, FieldFault, put, u16_at, u32_at, u64_at};
-use crate::grid::{Cell, Grid, Plane};
+use crate::block::{self, BLOCK_LENGTH, Block, FieldFault, Version, put, u16_at, u32_at, u64_at};
+use crate::grid::Grid;
 use crate::image::SampleInfo;
-use crate::label_tile::only_value;
 use crate::preset::Codec;
+use crate::tile_table::{self, Tile, table_length};
 
 /// Largest width and height, in pixels.
 pub const MAX_SIDE: u32 = 32_768;
 /// Largest width times height; keeps every offset inside a record below 2^32.
 pub const MAX_AREA: u64 = 1 << 28;
-/// Longest id, source path and domain, in bytes of UTF-8.
+/// Longest id, path and domain, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 4096;
 
 const MAGIC: &[u8; 4] = b"SMPL";
-const RGB_ENTRY_LENGTH: usize = 8;
-const LABEL_ENTRY_LENGTH: usize = 12;
 /// Offsets in the fixed part.
 const HEAD_LENGTH_OFFSET: usize = 4;
-const RECORD_LENGTH_OFFSET: usize = 8;
+pub(crate) const RECORD_LENGTH_OFFSET: usize = 8;
 const WIDTH_OFFSET: usize = 16;
 const HEIGHT_OFFSET: usize = 20;
-const TEXT_LENGTH_OFFSETS: [usize; 3] = [24, 26, 28];
+/// Id, source path, domain and label source path, in the order in which they are stored.
+const TEXT_LENGTH_OFFSETS: [usize; 4] = [24, 26, 28, 32];
 const CODEC_OFFSET: usize = 30;
-const RESERVED_OFFSET: usize = 31;
-
-/// Where a tile's bytes are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tile {
-    /// Bytes from the start of the record.
-    pub(crate) offset: u32,
-    /// Bytes stored; 0 for a uniform label tile.
-    pub(crate) length: u32,
-    /// CRC-32C of the bytes stored.
-    pub(crate) checksum: u32,
-}
+/// The length of the label source path takes bytes that version 1 reserves.
+const LABEL_SOURCE_LENGTH: std::ops::Range<usize> = 32..34;
+/// The hashes of the image and of the label file.
+const PROVENANCE_LENGTH: usize = 64;
 
 /// The head of a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +39,15 @@ pub(crate) struct SampleHead {
 }
 
 /// Length in bytes of the head of such a sample.
-pub(crate) fn head_length(width: u32, height: u32, text_bytes: usize) -> usize {
+pub(crate) fn head_length(
+    version: Version,
+    codec: Codec,
+    (width, height): (u32, u32),
+    text_bytes: usize,
+) -> usize {
     BLOCK_LENGTH
-        + Grid::rgb(width, height).count() * RGB_ENTRY_LENGTH
-        + Grid::labels(width, height).count() * LABEL_ENTRY_LENGTH
+        + table_length(codec.rgb_grid(width, height), Grid::labels(width, height))
+        + if version == Version::One { 0 } else { PROVENANCE_LENGTH }
         + text_bytes
 }
 
@@ -69,40 +65,30 @@ pub(crate) fn size_fault(width: u32, height: u32) -> Option<(&'static str, u64, 
 }
 
 impl SampleHead {
-    /// The texts in the order in which they are stored.
-    fn texts(info: &SampleInfo) -> [&str; 3] {
-        [&info.id, &info.source, &info.domain]
-    }
-
-    /// The head's bytes; sizes and texts are within the limits.
+    /// The head's bytes in the version that is written; sizes and texts are within the limits.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut rest = Vec::new();
-        for tile in &self.rgb {
-            rest.extend(tile.offset.to_le_bytes());
-            rest.extend(tile.checksum.to_le_bytes());
-        }
-        for (tile, presence) in self.labels.iter().zip(&self.presence) {
-            rest.extend(tile.offset.to_le_bytes());
-            rest.extend(tile.checksum.to_le_bytes());
-            rest.extend(presence.to_le_bytes());
-        }
+        let info = &self.info;
+        let mut rest = tile_table::encode(&self.rgb, &self.labels, &self.presence);
+        rest.extend(info.image_blake3);
+        rest.extend(info.label_blake3);
         let mut block: Block = [0; BLOCK_LENGTH];
-        for (text, offset) in Self::texts(&self.info).into_iter().zip(TEXT_LENGTH_OFFSETS) {
+        let texts = [&info.id, &info.source, &info.domain, &info.label_source];
+        for (text, offset) in texts.into_iter().zip(TEXT_LENGTH_OFFSETS) {
             rest.extend(text.as_bytes());
             put(&mut block, offset, &(text.len() as u16).to_le_bytes());
         }
         put(&mut block, 0, MAGIC);
         put(&mut block, HEAD_LENGTH_OFFSET, &((BLOCK_LENGTH + rest.len()) as u32).to_le_bytes());
-        put(&mut block, RECORD_LENGTH_OFFSET, &self.info.stored_bytes.to_le_bytes());
-        put(&mut block, WIDTH_OFFSET, &self.info.width.to_le_bytes());
-        put(&mut block, HEIGHT_OFFSET, &self.info.height.to_le_bytes());
+        put(&mut block, RECORD_LENGTH_OFFSET, &info.stored_bytes.to_le_bytes());
+        put(&mut block, WIDTH_OFFSET, &info.width.to_le_bytes());
+        put(&mut block, HEIGHT_OFFSET, &info.height.to_le_bytes());
         put(&mut block, CODEC_OFFSET, &[self.codec.id()]);
         block::seal(&mut block, &rest);
         [block.as_slice(), &rest].concat()
     }
 
     /// Parses the head at the start of `bytes` and returns it with its length in bytes.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<(Self, usize), FieldFault> {
+    pub(crate) fn parse(bytes: &[u8], version: Version) -> Result<(Self, usize), FieldFault> {
         let block: &Block = bytes
             .first_chunk()
             .ok_or_else(|| FieldFault::new(0, "sample head", bytes.len(), "64 bytes or more"))?;
@@ -111,130 +97,92 @@ impl SampleHead {
         }
         let length = u32_at(block, HEAD_LENGTH_OFFSET) as usize;
         let rest = bytes.get(BLOCK_LENGTH..length).ok_or_else(|| {
-            FieldFault::new(
-                HEAD_LENGTH_OFFSET,
-                "head length",
-                length,
-                format!("64 to {}", bytes.len()),
-            )
+            let expected = format!("64 to {}", bytes.len());
+            FieldFault::new(HEAD_LENGTH_OFFSET, "head length", length, expected)
         })?;
         block::check_seal(block, rest, "sample head checksum")?;
-        if let Some(at) = (RESERVED_OFFSET..block::CHECKSUM_OFFSET).find(|at| block[*at] != 0) {
-            return Err(FieldFault::new(at, "reserved byte", block[at], 0));
-        }
+        check_reserved(block, version)?;
 
         let (width, height) = (u32_at(block, WIDTH_OFFSET), u32_at(block, HEIGHT_OFFSET));
         if let Some((field, found, expected)) = size_fault(width, height) {
-            return Err(FieldFault::new(WIDTH_OFFSET, field, found, expected));
+            let at = if field == "height" { HEIGHT_OFFSET } else { WIDTH_OFFSET };
+            return Err(FieldFault::new(at, field, found, expected));
         }
-        let codec = Codec::from_id(block[CODEC_OFFSET]).ok_or_else(|| {
-            FieldFault::new(CODEC_OFFSET, "codec id", block[CODEC_OFFSET], "0 or 1")
+        let codec = Codec::from_id(block[CODEC_OFFSET], version).ok_or_else(|| {
+            let expected = if version == Version::One { "0 or 1" } else { "0, 1 or 2" };
+            FieldFault::new(CODEC_OFFSET, "codec id", block[CODEC_OFFSET], expected)
         })?;
+        // In version 1 the length of the fourth text is a reserved field, thus zero.
         let text_lengths = TEXT_LENGTH_OFFSETS.map(|offset| usize::from(u16_at(block, offset)));
-        let implied = head_length(width, height, text_lengths.iter().sum());
+        let text_bytes = text_lengths.iter().sum();
+        let implied = head_length(version, codec, (width, height), text_bytes);
         if length != implied {
             return Err(FieldFault::new(HEAD_LENGTH_OFFSET, "head length", length, implied));
         }
-        let texts = parse_texts(rest, text_lengths, length)?;
+        let [id, source, domain, label_source] = parse_texts(rest, text_lengths, length)?;
+        let [image_blake3, label_blake3] = parse_hashes(rest, text_bytes, version);
         let stored_bytes = u64_at(block, RECORD_LENGTH_OFFSET);
-        let [id, source, domain] = texts;
-        let info = SampleInfo { id, source, domain, width, height, stored_bytes };
+        let info = SampleInfo {
+            id,
+            source,
+            domain,
+            label_source,
+            image_blake3,
+            label_blake3,
+            width,
+            height,
+            stored_bytes,
+        };
         let mut head = Self { info, codec, rgb: vec![], labels: vec![], presence: vec![] };
-        head.parse_tables(rest, length)?;
+        tile_table::parse(&mut head, rest, length)?;
         Ok((head, length))
-    }
-
-    /// Reads both tile tables from the start of `rest`, which is long enough for them.
-    fn parse_tables(&mut self, rest: &[u8], head_length: usize) -> Result<(), FieldFault> {
-        let (rgb, labels) = self.grids();
-        let (rgb_table, rest) = rest.split_at(rgb.count() * RGB_ENTRY_LENGTH);
-        let label_table = &rest[..labels.count() * LABEL_ENTRY_LENGTH];
-        let word = |entry: &[u8], at: usize| {
-            u32::from_le_bytes(std::array::from_fn(|index| entry[at * 4 + index]))
-        };
-        let (rgb_entries, label_entries) = (
-            rgb_table.chunks_exact(RGB_ENTRY_LENGTH),
-            label_table.chunks_exact(LABEL_ENTRY_LENGTH),
-        );
-        self.presence = label_entries.clone().map(|entry| word(entry, 2)).collect();
-
-        let offsets: Vec<u32> =
-            rgb_entries.clone().chain(label_entries.clone()).map(|entry| word(entry, 0)).collect();
-        let Ok(end) = u32::try_from(self.info.stored_bytes) else {
-            return Err(FieldFault::new(
-                RECORD_LENGTH_OFFSET,
-                "record length",
-                self.info.stored_bytes,
-                "below 2^32",
-            ));
-        };
-        if offsets[0] as usize != head_length {
-            return Err(FieldFault::new(
-                BLOCK_LENGTH,
-                "offset of the first tile",
-                offsets[0],
-                head_length,
-            ));
-        }
-        let ends = offsets.iter().skip(1).copied().chain([end]);
-        let checksums = rgb_entries.chain(label_entries).map(|entry| word(entry, 1));
-        let tiles = offsets.iter().zip(ends).zip(checksums);
-        for (cell, ((offset, end), checksum)) in rgb.cells().chain(labels.cells()).zip(tiles) {
-            let length = end.checked_sub(*offset).ok_or_else(|| {
-                FieldFault::new(BLOCK_LENGTH, "tile offset", end, format!("{offset} or more"))
-            })?;
-            let tile = Tile { offset: *offset, length, checksum };
-            self.check_tile(&cell, tile)?;
-            match cell.id.plane {
-                Plane::Rgb => self.rgb.push(tile),
-                Plane::Label => self.labels.push(tile),
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that the tile's length is one the codec can have.
-    fn check_tile(&self, cell: &Cell, tile: Tile) -> Result<(), FieldFault> {
-        let raw_length = cell.raw_length();
-        if tile.length == 0 && cell.id.plane == Plane::Label {
-            let presence = self.presence[cell.index];
-            if only_value(presence).is_none() || tile.checksum != 0 {
-                return Err(FieldFault::new(
-                    BLOCK_LENGTH,
-                    "uniform label tile",
-                    format!("presence {presence:08x}, checksum {:08x}", tile.checksum),
-                    "one presence bit and checksum 0",
-                ));
-            }
-            return Ok(());
-        }
-        let shortest = if self.codec == Codec::Raw { raw_length } else { 1 };
-        if (shortest..=raw_length).contains(&(tile.length as usize)) {
-            Ok(())
-        } else {
-            let expected = format!("{shortest} to {raw_length} bytes");
-            Err(FieldFault::new(BLOCK_LENGTH, "tile length", tile.length, expected))
-        }
     }
 
     /// The sample's RGB and label grids.
     pub(crate) fn grids(&self) -> (Grid, Grid) {
         let (width, height) = (self.info.width, self.info.height);
-        (Grid::rgb(width, height), Grid::labels(width, height))
+        (self.codec.rgb_grid(width, height), Grid::labels(width, height))
+    }
+
+    /// Length of the head in bytes.
+    pub(crate) fn length(&self) -> usize {
+        // The first tile follows the head.
+        self.rgb[0].offset as usize
+    }
+
+    /// Whether `bytes` start with this head.
+    pub(crate) fn starts(&self, bytes: &[u8], version: Version) -> bool {
+        // Every byte of a head is read or has only one value that is let through.
+        Self::parse(bytes, version).is_ok_and(|(head, _)| head == *self)
+    }
+
+    /// Union of the class-presence bitsets.
+    pub(crate) fn all_presence(&self) -> u32 {
+        self.presence.iter().fold(0, |union, bits| union | bits)
+    }
+}
+
+fn check_reserved(block: &Block, version: Version) -> Result<(), FieldFault> {
+    let is_used = |at: &usize| version != Version::One && LABEL_SOURCE_LENGTH.contains(at);
+    let mut reserved = (CODEC_OFFSET + 1..block::CHECKSUM_OFFSET).filter(|at| !is_used(at));
+    match reserved.find(|at| block[*at] != 0) {
+        Some(at) => Err(FieldFault::new(at, "reserved byte", block[at], 0)),
+        None => Ok(()),
     }
 }
 
 /// Reads the texts at the end of `rest`, which is long enough for them.
 fn parse_texts(
     rest: &[u8],
-    lengths: [usize; 3],
+    lengths: [usize; 4],
     head_length: usize,
-) -> Result<[String; 3], FieldFault> {
-    let mut texts = [const { String::new() }; 3];
+) -> Result<[String; 4], FieldFault> {
+    let mut texts = [const { String::new() }; 4];
     let mut start = rest.len() - lengths.iter().sum::<usize>();
     for ((text, length), at) in texts.iter_mut().zip(lengths).zip(TEXT_LENGTH_OFFSETS) {
         if length > MAX_TEXT_BYTES {
-            return Err(FieldFault::new(at, "text length", length, format!("{MAX_TEXT_BYTES}")));
+            let expected = format!("at most {MAX_TEXT_BYTES}");
+            return Err(FieldFault::new(at, "text length", length, expected));
         }
         let bytes = &rest[start..start + length];
         *text = str::from_utf8(bytes)
@@ -251,18 +199,30 @@ fn parse_texts(
     Ok(texts)
 }
 
+/// Reads the hashes in front of the texts at the end of `rest`; version 1 has none.
+fn parse_hashes(rest: &[u8], text_bytes: usize, version: Version) -> [[u8; 32]; 2] {
+    if version == Version::One {
+        return [[0; 32]; 2];
+    }
+    let start = rest.len() - text_bytes - PROVENANCE_LENGTH;
+    [start, start + 32].map(|start| std::array::from_fn(|index| rest[start + index]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn head() -> SampleHead {
-        let length = head_length(300, 1, 6) as u32;
+        let length = head_length(Version::Two, Codec::GradientZstd, (300, 1), 9) as u32;
         let tile = |offset, length| Tile { offset, length, checksum: 7 };
         SampleHead {
             info: SampleInfo {
                 id: "a".into(),
                 source: "b.pn".into(),
                 domain: "c".into(),
+                label_source: "d.g".into(),
+                image_blake3: [1; 32],
+                label_blake3: [2; 32],
                 width: 300,
                 height: 1,
                 stored_bytes: u64::from(length) + 60,
@@ -284,43 +244,52 @@ mod tests {
         let mut block: Block = *bytes.first_chunk().unwrap();
         block::seal(&mut block, &bytes[BLOCK_LENGTH..]);
         bytes[..BLOCK_LENGTH].copy_from_slice(&block);
-        SampleHead::parse(&bytes)
+        SampleHead::parse(&bytes, Version::Two)
     }
 
     #[test]
     fn a_head_comes_back_from_its_bytes() {
         let bytes = head().encode();
-        let (parsed, length) =
-            SampleHead::parse(&[&bytes, b"next head".as_slice()].concat()).unwrap();
+        let followed = [&bytes, b"next head".as_slice()].concat();
+        let (parsed, length) = SampleHead::parse(&followed, Version::Two).unwrap();
         assert_eq!(parsed, head());
         assert_eq!(length, bytes.len());
+    }
+
+    #[test]
+    fn a_head_of_this_version_is_no_head_of_version_1() {
+        let fault = SampleHead::parse(&head().encode(), Version::One).unwrap_err();
+        assert_eq!((fault.field, fault.offset), ("reserved byte", 32));
     }
 
     #[test]
     fn every_truncation_is_refused() {
         let bytes = head().encode();
         for length in 0..bytes.len() {
-            assert!(SampleHead::parse(&bytes[..length]).is_err(), "length {length}");
+            assert!(SampleHead::parse(&bytes[..length], Version::Two).is_err(), "length {length}");
         }
     }
 
     #[test]
     fn lies_under_a_correct_checksum_are_refused() {
-        let lies: [(&str, usize, &[u8]); 9] = [
+        let lies: [(&str, usize, &[u8]); 12] = [
             ("head length", 4, &u32::MAX.to_le_bytes()),
             ("record length", 8, &u64::MAX.to_le_bytes()),
             ("width", 16, &0u32.to_le_bytes()),
             ("height", 20, &u32::MAX.to_le_bytes()),
             ("id length", 24, &[0, 0, 5, 0]),
-            ("codec id", 30, &[2]),
+            ("head length", 32, &u16::MAX.to_le_bytes()),
+            ("codec id", 30, &[3]),
             ("reserved byte", 31, &[1]),
+            ("reserved byte", 34, &[1]),
             ("offset of the first tile", 64, &0u32.to_le_bytes()),
-            ("tile offset", 72, &u32::MAX.to_le_bytes()),
+            ("tile length", 72, &u32::MAX.to_le_bytes()),
+            ("tile offset", 72, &0u32.to_le_bytes()),
         ];
         for (field, offset, lie) in lies {
             let fault = altered(|bytes| bytes[offset..offset + lie.len()].copy_from_slice(lie))
                 .unwrap_err();
-            assert!(fault.field == field || field == "tile offset", "{field}: {fault:?}");
+            assert_eq!(fault.field, field, "{fault:?}");
         }
     }
 

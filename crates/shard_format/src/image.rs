@@ -27,7 +27,7 @@ pub struct LabelMap {
 }
 
 /// What the caller of [`encode_sample`](crate::encode_sample) says about a sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SampleMeta {
     /// Name of the sample, unique in its dataset.
     pub id: String,
@@ -35,6 +35,12 @@ pub struct SampleMeta {
     pub source: String,
     /// Visual domain the sample belongs to.
     pub domain: String,
+    /// Path of the source label file, relative to the source dataset's root.
+    pub label_source: String,
+    /// BLAKE3 hash of the source image file.
+    pub image_blake3: [u8; 32],
+    /// BLAKE3 hash of the source label file.
+    pub label_blake3: [u8; 32],
 }
 
 /// What a shard says about one of its samples.
@@ -46,6 +52,12 @@ pub struct SampleInfo {
     pub source: String,
     /// Visual domain the sample belongs to.
     pub domain: String,
+    /// Path of the source label file, relative to the source dataset's root; empty in version 1.
+    pub label_source: String,
+    /// BLAKE3 hash of the source image file; zero in version 1.
+    pub image_blake3: [u8; 32],
+    /// BLAKE3 hash of the source label file; zero in version 1.
+    pub label_blake3: [u8; 32],
     /// Columns of image and label map.
     pub width: u32,
     /// Rows of image and label map.

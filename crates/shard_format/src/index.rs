@@ -1,17 +1,19 @@
 //! `index.json`: what a dataset is, and which shards hold it.
 
 use std::io::ErrorKind;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::FORMAT_VERSION;
-use crate::error::ReadError;
+use crate::block::{FORMAT_VERSION, Version};
 use crate::label_tile::{IGNORE_ID, MAX_CLASSES};
 use crate::preset::Preset;
+use crate::read_error::ReadError;
+use crate::storage::Storage;
 
 /// Name of the index in a dataset's folder.
 pub const INDEX_FILE: &str = "index.json";
+/// Largest size of an index, in bytes: room for hundreds of thousands of shards.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
 /// Value of the index's `format` field.
 const FORMAT: &str = "pinmem-shards";
 
@@ -118,38 +120,43 @@ impl DatasetIndex {
         Self { format, format_version: FORMAT_VERSION, dataset, preset, samples, shards }
     }
 
-    /// Reads and checks the index in the folder `dir`.
-    pub(crate) fn load(dir: &Path) -> Result<Self, ReadError> {
-        let path = dir.join(INDEX_FILE);
-        let text = std::fs::read(&path).map_err(|source| match source.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                ReadError::NoIndex { path: path.clone() }
-            }
-            _ => ReadError::Io { path: path.clone(), action: "read the index", source },
-        })?;
+    /// Reads and checks the index in `storage`.
+    pub(crate) fn load(storage: &dyn Storage) -> Result<(Self, Version), ReadError> {
+        let path = storage.location(INDEX_FILE);
+        let text =
+            storage.read(INDEX_FILE, MAX_INDEX_BYTES).map_err(|source| match source.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                    ReadError::NoIndex { path: path.clone() }
+                }
+                _ => ReadError::Io { path: path.clone(), action: "read the index", source },
+            })?;
         let syntax = |source| ReadError::IndexSyntax { path: path.clone(), source };
         // The version comes first: a later one may have fields that this reader does not know.
-        let version: Version = serde_json::from_slice(&text).map_err(syntax)?;
+        let version: VersionField = serde_json::from_slice(&text).map_err(syntax)?;
         if version.format_version > FORMAT_VERSION {
             let (found, supported) = (version.format_version, FORMAT_VERSION);
             return Err(ReadError::NewerVersion { path, found, supported });
         }
         let index: Self = serde_json::from_slice(&text).map_err(syntax)?;
-        index.check().map_err(|fault| ReadError::IndexField {
+        let version = index.check().map_err(|fault| ReadError::IndexField {
             path,
             field: fault.field,
             found: fault.found,
             expected: fault.expected,
         })?;
-        Ok(index)
+        Ok((index, version))
     }
 
-    fn check(&self) -> Result<(), InfoFault> {
+    fn check(&self) -> Result<Version, InfoFault> {
         if self.format != FORMAT {
             return Err(InfoFault::new("format", &self.format, FORMAT));
         }
-        if self.format_version != FORMAT_VERSION {
-            return Err(InfoFault::new("format_version", self.format_version, FORMAT_VERSION));
+        let Some(version) = Version::from_number(self.format_version) else {
+            let expected = format!("1 to {FORMAT_VERSION}");
+            return Err(InfoFault::new("format_version", self.format_version, expected));
+        };
+        if (version, self.preset) == (Version::One, Preset::Jpeg) {
+            return Err(InfoFault::new("preset", self.preset, "one that version 1 has"));
         }
         self.dataset.check()?;
         if self.shards.is_empty() {
@@ -178,12 +185,13 @@ impl DatasetIndex {
                 format!("{total}, the shards' sum"),
             ));
         }
-        Ok(())
+        Ok(version)
     }
 }
 
 /// The one field that every version of the index has.
 #[derive(Deserialize)]
-struct Version {
+#[serde(expecting = "an object")]
+struct VersionField {
     format_version: u32,
 }

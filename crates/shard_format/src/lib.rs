@@ -2,10 +2,12 @@
 //!
 //! A dataset is a folder that holds `index.json` and shards. A shard holds samples; a sample is
 //! an RGB image and its label map, stored without loss in small tiles, so that a reader decodes
-//! only the tiles under the window it wants. [`encode_sample`] and [`DatasetWriter`] write,
-//! [`Dataset`] and [`Decoder`] read, [`Dataset::verify`] checks every byte.
+//! only the tiles under the window it wants; an image that comes as a JPEG file can also be kept
+//! as that file. [`encode_sample`], [`encode_jpeg_sample`] and [`DatasetWriter`] write,
+//! [`Dataset`] and [`Decoder`] read, [`Dataset::verify`] checks every byte. A [`Storage`] is where
+//! the bytes lie; [`Folder`] is the one for file systems.
 //!
-//! This page is the specification, version 1. MUST, MUST NOT and MAY are used as in RFC 2119.
+//! This page is the specification, version 2. MUST, MUST NOT and MAY are used as in RFC 2119.
 //!
 //! # Conventions
 //!
@@ -18,9 +20,19 @@
 //!
 //! # Versions
 //!
-//! The version is a single number, in the index, in the header and in the trailer. A reader MUST
-//! refuse a version later than the latest it knows, before it looks at any other field, and MUST
-//! read every earlier one. Any change to the meaning of a byte makes a new version.
+//! The version of a dataset is a single number. It stands in the index and in the header and
+//! trailer of every shard, and a reader MUST refuse a dataset where these differ. It MUST refuse a
+//! version later than the latest it knows, before it looks at any other field, and MUST read every
+//! earlier one. A writer MUST write the latest version that it knows, so a dataset never mixes
+//! versions, and records MUST NOT be copied into a dataset of another version. Any change to the
+//! meaning of a byte makes a new version.
+//!
+//! | Version | What it added |
+//! |---|---|
+//! | 1 | |
+//! | 2 | codec 2, preset `"jpeg"`; in the sample head the label source path and two hashes |
+//!
+//! Where version 1 differs, this page says so.
 //!
 //! # Limits
 //!
@@ -28,14 +40,17 @@
 //! |---|---|
 //! | width, height | 1 to 32768 pixels each |
 //! | width × height | at most 2^28 pixels |
-//! | id | 1 to 4096 bytes, which the writer MUST keep unique in the dataset |
-//! | source path, domain | 0 to 4096 bytes each |
+//! | id | 1 to 4096 bytes, unique in the dataset |
+//! | source paths, domain | 0 to 4096 bytes each |
+//! | JPEG file | 1 to 2^30 bytes |
 //! | record | less than 2^32 bytes, which the limits above imply |
+//! | `index.json` | at most 2^26 bytes |
 //! | classes | 1 to 31 |
 //! | samples | 1 to 2^32 - 1 in a shard; at least 1 shard in a dataset |
 //!
-//! A reader MUST refuse a file beyond these limits, and MUST NOT allocate memory for a length
-//! that it has read before it has checked it against them and against the size of the file.
+//! A reader MUST refuse a file beyond these limits and a dataset with two samples of one id. It
+//! MUST NOT allocate memory for a length that it has read before it has checked it against them
+//! and against the size of the file.
 //!
 //! # Shard
 //!
@@ -59,7 +74,7 @@
 //! | Offset | Size | Type | Value |
 //! |---|---|---|---|
 //! | 0 | 8 | bytes | `PINMSHRD` |
-//! | 8 | 4 | u32 | version: 1 |
+//! | 8 | 4 | u32 | version |
 //! | 12 | 4 | u32 | edge of an RGB tile: 128 |
 //! | 16 | 4 | u32 | stored RGB tile sides are multiples of: 32 |
 //! | 20 | 4 | u32 | edge of a label tile: 256 |
@@ -75,7 +90,7 @@
 //! | Offset | Size | Type | Meaning |
 //! |---|---|---|---|
 //! | 0 | 8 | bytes | `PINMTAIL` |
-//! | 8 | 4 | u32 | version: 1 |
+//! | 8 | 4 | u32 | version |
 //! | 12 | 4 | u32 | CRC-32C of the footer |
 //! | 16 | 8 | u64 | offset of the footer |
 //! | 24 | 8 | u64 | length of the footer |
@@ -86,28 +101,35 @@
 //! # Sample record
 //!
 //! A record is a head and the tiles it names, without gaps: all RGB tiles, then all label tiles.
-//! A `w` × `h` image has R = ⌈w / 128⌉ × ⌈h / 128⌉ RGB tiles and L = ⌈w / 256⌉ × ⌈h / 256⌉ label
-//! tiles.
+//! A `w` × `h` image has R = ⌈w / 128⌉ × ⌈h / 128⌉ RGB tiles, but with codec 2 R = 1, and
+//! L = ⌈w / 256⌉ × ⌈h / 256⌉ label tiles.
 //!
 //! | Offset in the record | Size | Type | Meaning |
 //! |---|---|---|---|
 //! | 0 | 4 | bytes | `SMPL` |
-//! | 4 | 4 | u32 | length of the head: 64 + 8 R + 12 L + lengths of the three texts |
+//! | 4 | 4 | u32 | length of the head: 64 + 8 R + 12 L + 64 + lengths of the four texts |
 //! | 8 | 8 | u64 | length of the record, head included |
 //! | 16 | 4 | u32 | width |
 //! | 20 | 4 | u32 | height |
 //! | 24 | 2 | u16 | length of the id |
-//! | 26 | 2 | u16 | length of the source path |
+//! | 26 | 2 | u16 | length of the source path of the image |
 //! | 28 | 2 | u16 | length of the domain |
-//! | 30 | 1 | u8 | codec: 0 or 1, see below |
-//! | 31 | 29 | | reserved |
+//! | 30 | 1 | u8 | codec: 0, 1 or 2, see below |
+//! | 31 | 1 | | reserved |
+//! | 32 | 2 | u16 | length of the source path of the label map |
+//! | 34 | 26 | | reserved |
 //! | 60 | 4 | u32 | CRC-32C of the head without these four bytes |
 //! | 64 | 8 R | | RGB tile table: for each tile its offset in the record (u32) and CRC-32C (u32) |
 //! | | 12 L | | label tile table: offset (u32), CRC-32C (u32) and class presence (u32) |
+//! | | 32 | bytes | BLAKE3 hash of the source image file |
+//! | | 32 | bytes | BLAKE3 hash of the source label file |
 //! | | | text | id |
 //! | | | text | path of the source image, relative to the source dataset's root |
 //! | | | text | domain |
+//! | | | text | path of the source label file, likewise |
 //! | length of the head | | | tiles |
+//!
+//! In version 1 bytes 32 and 33 are reserved, and a head ends after the domain and has no hashes.
 //!
 //! A tile ends where the next one starts, the last one at the end of the record. The first tile
 //! starts at the end of the head. Offsets MUST NOT decrease. The CRC-32C of a tile covers its
@@ -129,6 +151,12 @@
 //!   MUST be stored plain. A reader tells them apart by length: equal to that of the plain form
 //!   means plain, shorter means zstd, longer MUST be refused.
 //!
+//! - Codec 2, not in version 1: the one tile is a JPEG file, byte for byte as it was found, of
+//!   `w` × `h` pixels. A reader MUST compare this size with the head's before it decodes, and
+//!   refuse a file that its decoder refuses. Grey becomes three equal channels; orientation tags
+//!   and colour profiles are ignored. The bytes are exact, the pixels are what the decoder makes
+//!   of them: JPEG decoders differ by rounding and in how they enlarge subsampled colour.
+//!
 //! The residual form has the planes G, R - G and B - G (modulo 256), one behind the other. In
 //! each, every value is replaced by its difference from left + up - up-left (modulo 256), where
 //! neighbours outside the tile count as 0.
@@ -141,8 +169,8 @@
 //! - A tile whose pixels are all equal MUST be stored with length 0 and CRC-32C 0; the value is
 //!   the one named by its class presence, which MUST have a single bit.
 //! - Codec 0: any other tile is its plain form.
-//! - Codec 1: any other tile is its plain form in one zstd frame, as above, or plain where the
-//!   frame would not be shorter.
+//! - Codecs 1 and 2: any other tile is its plain form in one zstd frame, as above, or plain where
+//!   the frame would not be shorter.
 //!
 //! # Index
 //!
@@ -151,9 +179,9 @@
 //! | Member | Meaning |
 //! |---|---|
 //! | `format` | `"pinmem-shards"` |
-//! | `format_version` | 1 |
+//! | `format_version` | the version |
 //! | `dataset` | `name`, `split`, `domain`, `class_names`, `ignore_id` (255), `mapping` (its name), `license` |
-//! | `preset` | `"default"`, `"fast"` (both codec 1) or `"raw"` (codec 0) |
+//! | `preset` | `"default"`, `"fast"` (both codec 1), `"raw"` (codec 0) or `"jpeg"` (codec 2, and codec 1 for images that are no JPEG files) |
 //! | `samples` | number of samples in all shards |
 //! | `shards` | for each shard: `file`, `bytes` (its size), `blake3` (64 lower-case hexadecimal digits), `samples` |
 //!
@@ -167,7 +195,9 @@
 //! A writer MUST write each file under a temporary name in the same folder, sync it, and rename
 //! it; `index.json` comes last, once the shards and their names are durable. A folder without
 //! `index.json` is no dataset. Published shards MUST NOT be changed, because readers map them.
-//! Equal input MUST give equal bytes.
+//! Equal input MUST give equal bytes. The samples alone decide where a shard ends, so that a
+//! writer that takes records from other datasets, as from parts that were packed apart, writes
+//! the shards that a single run would have written.
 //!
 //! # Example
 //!
@@ -186,7 +216,14 @@
 //!     mapping: "identity".into(),
 //!     license: "CC0-1.0".into(),
 //! };
-//! let meta = SampleMeta { id: "0".into(), source: "0.png".into(), domain: "drawn".into() };
+//! let meta = SampleMeta {
+//!     id: "0".into(),
+//!     source: "0.png".into(),
+//!     domain: "drawn".into(),
+//!     label_source: "0_labels.png".into(),
+//!     image_blake3: [0; 32], // of the file 0.png
+//!     label_blake3: [0; 32],
+//! };
 //! let image = RgbImage { width: 4, height: 2, pixels: vec![7; 4 * 2 * 3] };
 //! let labels = LabelMap { width: 4, height: 2, train_ids: vec![1; 4 * 2] };
 //!
@@ -207,7 +244,8 @@ mod block;
 mod dataset;
 mod decoder;
 mod encode;
-mod error;
+mod fault;
+mod folder;
 mod gradient;
 mod grid;
 mod head;
@@ -215,23 +253,36 @@ mod image;
 mod index;
 mod label_tile;
 mod mmap;
+mod open_shard;
 mod preset;
+mod read_error;
+mod record;
+mod resume;
 mod rgb_tile;
 mod shard;
+mod storage;
 mod temporary;
+mod tile_reader;
+mod tile_table;
 mod verify;
+mod write_error;
 mod writer;
 
 pub use block::FORMAT_VERSION;
 pub use dataset::Dataset;
 pub use decoder::Decoder;
-pub use encode::{EncodedSample, encode_sample};
-pub use error::{Fault, ReadError, WriteError};
+pub use encode::{EncodedSample, encode_jpeg_sample, encode_sample};
+pub use fault::Fault;
+pub use folder::{Access, Folder};
 pub use grid::{LABEL_TILE_EDGE, Plane, RGB_TILE_EDGE, RGB_TILE_MULTIPLE, TileId};
 pub use head::{MAX_AREA, MAX_SIDE, MAX_TEXT_BYTES};
 pub use image::{LabelMap, RgbImage, SampleInfo, SampleMeta, Window};
 pub use index::{DatasetIndex, DatasetInfo, INDEX_FILE, ShardEntry};
 pub use label_tile::{IGNORE_BIT, IGNORE_ID, MAX_CLASSES};
-pub use preset::Preset;
-pub use verify::Problem;
+pub use preset::{Codec, Preset};
+pub use read_error::ReadError;
+pub use storage::{ShardFile, Storage};
+pub use tile_table::MAX_JPEG_BYTES;
+pub use verify::{Depth, Problem};
+pub use write_error::WriteError;
 pub use writer::{DatasetWriter, WriterOptions};

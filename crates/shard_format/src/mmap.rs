@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use memmap2::Mmap;
 
@@ -12,17 +11,17 @@ use memmap2::Mmap;
 pub(crate) struct Map(Mmap);
 
 impl Map {
-    /// Maps the file at `path`.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+    /// Maps the whole of `file`.
+    pub(crate) fn open(file: &File) -> io::Result<Self> {
         // SAFETY: the map is read-only and private to this type, and `bytes` lends it only as
         // long as the map lives. What remains is another process changing the file meanwhile.
         // Shards are immutable by specification: writers publish them by rename under a new
         // inode and never write to them again, so a map taken here keeps its old, unchanged
         // file even if the name is reused. Nothing read from the map is trusted as a length or
         // offset after it was checked: directory fields are copied to owned memory before the
-        // check, and tile bytes only ever reach crc32c, zstd and arithmetic on u8.
-        let map = unsafe { Mmap::map(&file) }?;
+        // check, and tile bytes only ever reach crc32c, decoders that are made for damaged input
+        // (zstd, JPEG) and arithmetic on u8.
+        let map = unsafe { Mmap::map(file) }?;
         Ok(Self(map))
     }
 

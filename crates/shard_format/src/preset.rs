@@ -5,6 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zstd_safe::{CCtx, CParameter, Strategy};
 
+use crate::block::Version;
+use crate::grid::Grid;
+
 /// Compression level of label tiles.
 const LABEL_LEVEL: i32 = 9;
 
@@ -18,6 +21,8 @@ pub enum Preset {
     Fast,
     /// Not compressed.
     Raw,
+    /// JPEG files kept as they are, everything else as with `Default`.
+    Jpeg,
 }
 
 impl fmt::Display for Preset {
@@ -26,24 +31,30 @@ impl fmt::Display for Preset {
             Self::Default => "default",
             Self::Fast => "fast",
             Self::Raw => "raw",
+            Self::Jpeg => "jpeg",
         })
     }
 }
 
 impl Preset {
-    /// Codec id of the samples that this preset writes.
+    /// How this preset stores decoded pictures.
     pub(crate) const fn codec(self) -> Codec {
         match self {
-            Self::Default | Self::Fast => Codec::GradientZstd,
+            Self::Default | Self::Fast | Self::Jpeg => Codec::GradientZstd,
             Self::Raw => Codec::Raw,
         }
+    }
+
+    /// Whether a dataset of this preset can hold samples of `codec`.
+    pub(crate) fn allows(self, codec: Codec) -> bool {
+        codec == self.codec() || (self, codec) == (Self::Jpeg, Codec::Jpeg)
     }
 
     fn rgb_parameters(self) -> &'static [CParameter] {
         // Measured on street frames: the optimal parser with a short minimum match is smaller
         // and faster to decode than every faster parser; at level 1 longer matches pay.
         match self {
-            Self::Default => &[
+            Self::Default | Self::Jpeg => &[
                 CParameter::Strategy(Strategy::ZSTD_btopt),
                 CParameter::MinMatch(3),
                 CParameter::SearchLog(1),
@@ -59,12 +70,25 @@ impl Preset {
 }
 
 /// How the tiles of a sample are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Codec {
     /// Every tile plain.
     Raw,
     /// RGB tiles as gradient residuals in zstd, label tiles in zstd.
     GradientZstd,
+    /// The image as a JPEG file, label tiles in zstd.
+    Jpeg,
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Raw => "raw",
+            Self::GradientZstd => "gradient-zstd",
+            Self::Jpeg => "jpeg",
+        })
+    }
 }
 
 impl Codec {
@@ -72,14 +96,34 @@ impl Codec {
         match self {
             Self::Raw => 0,
             Self::GradientZstd => 1,
+            Self::Jpeg => 2,
         }
     }
 
-    pub(crate) const fn from_id(id: u8) -> Option<Self> {
-        match id {
-            0 => Some(Self::Raw),
-            1 => Some(Self::GradientZstd),
+    /// The codec of this id, if `version` has it.
+    pub(crate) const fn from_id(id: u8, version: Version) -> Option<Self> {
+        match (id, version) {
+            (0, _) => Some(Self::Raw),
+            (1, _) => Some(Self::GradientZstd),
+            (2, Version::Two) => Some(Self::Jpeg),
             _ => None,
+        }
+    }
+
+    /// The presets whose datasets can hold such samples, in words.
+    pub(crate) const fn presets(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::GradientZstd => "default, fast or jpeg",
+            Self::Jpeg => "jpeg",
+        }
+    }
+
+    /// The tiles of an image of this size.
+    pub(crate) const fn rgb_grid(self, width: u32, height: u32) -> Grid {
+        match self {
+            Self::Raw | Self::GradientZstd => Grid::rgb(width, height),
+            Self::Jpeg => Grid::whole_rgb(width, height),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::WriteError;
+use crate::write_error::WriteError;
 
 /// A file under a temporary name beside its final one; removed unless published.
 #[derive(Debug)]

@@ -3,12 +3,27 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::dataset::{Dataset, paint_labels, paint_rgb};
-use crate::decoder::Decoder;
-use crate::error::{Fault, ReadError};
-use crate::grid::{Cell, TileId};
+use crate::dataset::{Dataset, Sample};
+use crate::decoder::{Decoder, check_tile};
+use crate::fault::Fault;
+use crate::grid::{Cell, Plane, TileId};
 use crate::label_tile::presence;
-use crate::shard::{Shard, ShardSample};
+use crate::preset::Codec;
+use crate::read_error::ReadError;
+use crate::shard::Shard;
+
+/// Bytes of a shard that are hashed at once.
+const HASH_STEP: u64 = 4 << 20;
+
+/// How much of a sample is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The stored bytes of every tile against their checksums, and both copies of the head
+    /// against each other; nothing is decoded.
+    Checksums,
+    /// Also that every tile decodes and that the class presence describes the labels.
+    Content,
+}
 
 /// Something wrong with a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,79 +52,119 @@ impl fmt::Display for Problem {
 }
 
 impl Dataset {
-    /// Checks the hash of every shard, and the checksum, content and class presence of every
-    /// tile, and returns all problems; `on_sample` is told the index of each sample done.
+    /// Checks the hash of every shard and the content of every sample, and returns all problems;
+    /// `on_sample` is told the index of each sample done.
     ///
     /// # Errors
-    /// None in this version: [`open`](Self::open) has found what cannot be read at all.
+    /// A shard cannot be read; [`open`](Self::open) has found what can be known before.
     pub fn verify(&self, on_sample: &mut dyn FnMut(usize)) -> Result<Vec<Problem>, ReadError> {
         let mut problems = Vec::new();
         let mut decoder = Decoder::new();
-        let mut done = 0;
-        for (shard, entry) in self.shards() {
-            let found = blake3::hash(shard.bytes()).to_hex().to_string();
-            if found != entry.blake3 {
-                let fault = Fault::ShardHash { found, expected: entry.blake3.clone() };
-                problems.push(Problem {
-                    path: shard.path.clone(),
-                    sample: None,
-                    tile: None,
-                    fault,
-                });
-            }
-            for sample in &shard.samples {
-                let found = sample_faults(shard, sample, &mut decoder);
-                problems.extend(found.into_iter().map(|(tile, fault)| Problem {
-                    path: shard.path.clone(),
-                    sample: Some(sample.head.info.id.clone()),
-                    tile,
-                    fault,
-                }));
-                on_sample(done);
-                done += 1;
+        let mut samples = 0..self.len();
+        for shard in 0..self.shard_count() {
+            problems.extend(self.check_shard(shard)?);
+            for sample in samples.by_ref().take(self.shard(shard)?.0.samples.len()) {
+                problems.extend(self.check_sample(sample, Depth::Content, &mut decoder)?);
+                on_sample(sample);
             }
         }
         Ok(problems)
     }
-}
 
-fn sample_faults(
-    shard: &Shard,
-    sample: &ShardSample,
-    decoder: &mut Decoder,
-) -> Vec<(Option<TileId>, Fault)> {
-    let (rgb, labels) = sample.head.grids();
-    let mut faults = Vec::new();
-    if !shard.heads_agree(sample) {
-        faults.push((None, Fault::HeadCopy));
+    /// Compares the BLAKE3 hash of shard number `shard` with the index.
+    ///
+    /// # Errors
+    /// There is no such shard, or it cannot be read.
+    pub fn check_shard(&self, shard: usize) -> Result<Option<Problem>, ReadError> {
+        let (shard, entry) = self.shard(shard)?;
+        let found = shard_hash(shard)?;
+        Ok((found != entry.blake3).then(|| Problem {
+            path: shard.path.clone(),
+            sample: None,
+            tile: None,
+            fault: Fault::ShardHash { found, expected: entry.blake3.clone() },
+        }))
     }
-    let rgb = rgb.cells().map(|cell| (cell.id, rgb_fault(shard, sample, &cell, decoder).err()));
-    faults.extend(rgb.filter_map(|(tile, fault)| Some((Some(tile), fault?))));
-    let labels =
-        labels.cells().map(|cell| (cell.id, label_fault(shard, sample, &cell, decoder).err()));
-    faults.extend(labels.filter_map(|(tile, fault)| Some((Some(tile), fault?))));
-    faults
+
+    /// Checks sample `index` and returns all its problems.
+    ///
+    /// # Errors
+    /// There is no such sample, or its shard cannot be read.
+    pub fn check_sample(
+        &self,
+        index: usize,
+        depth: Depth,
+        decoder: &mut Decoder,
+    ) -> Result<Vec<Problem>, ReadError> {
+        let sample = self.find(index)?;
+        let mut faults = Vec::new();
+        if !sample.heads_agree()? {
+            faults.push((None, Fault::HeadCopy));
+        }
+        let (rgb, labels) = sample.sample.head.grids();
+        let mut check = |cell: &Cell, stored: &[u8], decoder: &mut Decoder| {
+            let found = match depth {
+                // A uniform tile has no bytes and checksum zero.
+                Depth::Checksums => check_tile(stored, sample.tile(cell)),
+                Depth::Content => sample.check_content(cell, stored, decoder),
+            };
+            faults.extend(found.err().map(|fault| (Some(cell.id), fault)));
+            Ok(())
+        };
+        sample.for_each_tile(rgb.cells(), decoder, &mut check)?;
+        sample.for_each_tile(labels.cells(), decoder, &mut check)?;
+        let (path, id) = sample.name();
+        let problem = |(tile, fault)| {
+            let (path, sample) = (path.clone(), Some(id.clone()));
+            Problem { path, sample, tile, fault }
+        };
+        Ok(faults.into_iter().map(problem).collect())
+    }
 }
 
-fn rgb_fault(
-    shard: &Shard,
-    sample: &ShardSample,
-    cell: &Cell,
-    decoder: &mut Decoder,
-) -> Result<(), Fault> {
-    let mut pixels = vec![0; cell.area.area() * 3];
-    paint_rgb(shard, sample, cell, cell.area, decoder, &mut pixels)
+/// The BLAKE3 hash of the whole file, as the index words it.
+pub(crate) fn shard_hash(shard: &Shard) -> Result<String, ReadError> {
+    let length = shard.file.length();
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = Vec::new();
+    let mut start = 0;
+    while start < length {
+        let end = length.min(start.saturating_add(HASH_STEP));
+        hasher.update(shard.part(start..end, &mut buffer)?);
+        start = end;
+    }
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
-fn label_fault(
-    shard: &Shard,
-    sample: &ShardSample,
-    cell: &Cell,
-    decoder: &mut Decoder,
-) -> Result<(), Fault> {
-    let mut train_ids = vec![0; cell.area.area()];
-    paint_labels(shard, sample, cell, cell.area, decoder, &mut train_ids)?;
-    let expected = presence(&train_ids).map_err(|(_, value)| Fault::LabelValue { value })?;
-    let found = sample.head.presence[cell.index];
-    if found == expected { Ok(()) } else { Err(Fault::Presence { found, expected }) }
+impl Sample<'_> {
+    /// Whether the head in front of the sample's tiles is the one in the footer.
+    fn heads_agree(&self) -> Result<bool, ReadError> {
+        let head = &self.sample.head;
+        let start = self.sample.record().start;
+        let range = start..start + head.length() as u64;
+        let mut buffer = Vec::new();
+        let bytes = self.shard.bytes(range.clone(), &mut buffer);
+        let bytes = bytes.map_err(|source| self.io_error(range, source))?;
+        Ok(head.starts(bytes, self.shard.version))
+    }
+
+    fn check_content(
+        &self,
+        cell: &Cell,
+        stored: &[u8],
+        decoder: &mut Decoder,
+    ) -> Result<(), Fault> {
+        let area = cell.area.area();
+        if cell.id.plane == Plane::Rgb {
+            return match self.sample.head.codec {
+                Codec::Jpeg => self.cut_jpeg(cell, stored, cell.area).map(drop),
+                _ => self.paint_rgb(cell, stored, decoder, cell.area, &mut vec![0; area * 3]),
+            };
+        }
+        let mut train_ids = vec![0; area];
+        self.paint_labels(cell, stored, decoder, cell.area, &mut train_ids)?;
+        let expected = presence(&train_ids).map_err(|(_, value)| Fault::LabelValue { value })?;
+        let found = self.sample.head.presence[cell.index];
+        if found == expected { Ok(()) } else { Err(Fault::Presence { found, expected }) }
+    }
 }

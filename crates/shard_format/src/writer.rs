@@ -3,31 +3,36 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::block::{ALIGNMENT, BLOCK_LENGTH, Trailer, header};
 use crate::encode::EncodedSample;
-use crate::error::WriteError;
 use crate::index::{DatasetIndex, DatasetInfo, INDEX_FILE, ShardEntry, shard_file_name};
 use crate::label_tile::allowed_presence;
+use crate::open_shard::OpenShard;
 use crate::preset::Preset;
+use crate::resume::{remove_leftovers, taken_over_ids};
 use crate::temporary::{TemporaryFile, sync_directory};
+use crate::write_error::WriteError;
 
 /// Choices of a [`DatasetWriter`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriterOptions {
     /// Largest size of a shard in bytes; a shard of one sample may be larger.
     pub max_shard_bytes: u64,
+    /// Whether finished shards stay when the writer is dropped before
+    /// [`finish`](DatasetWriter::finish), so that [`resume`](DatasetWriter::resume) can go on.
+    pub keep_finished_shards: bool,
 }
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self { max_shard_bytes: 512 << 20 }
+        Self { max_shard_bytes: 512 << 20, keep_finished_shards: false }
     }
 }
 
 /// Writes samples into the shards of a new dataset.
 ///
-/// Dropped before [`finish`](Self::finish), it removes what it has written. Two writers must not
-/// share a folder.
+/// Dropped before [`finish`](Self::finish), it removes what it has written, finished shards
+/// included unless [`WriterOptions::keep_finished_shards`] is set. Two writers must not share a
+/// folder.
 #[derive(Debug)]
 pub struct DatasetWriter {
     dir: PathBuf,
@@ -38,7 +43,8 @@ pub struct DatasetWriter {
     shards: Vec<ShardEntry>,
     open: Option<OpenShard>,
     broken: bool,
-    finished: bool,
+    /// Whether the finished shards stay when this writer is dropped.
+    keeps_shards: bool,
 }
 
 impl DatasetWriter {
@@ -70,25 +76,60 @@ impl DatasetWriter {
         if index.try_exists().map_err(|source| io_error("look for an index", &index, source))? {
             return Err(WriteError::Exists { path: index });
         }
-        let (ids, shards) = (BTreeSet::new(), Vec::new());
-        let (preset, open) = (None, None);
-        Ok(Self { dir, info, options, preset, ids, shards, open, broken: false, finished: false })
+        Ok(Self {
+            dir,
+            info,
+            options,
+            preset: None,
+            ids: BTreeSet::new(),
+            shards: Vec::new(),
+            open: None,
+            broken: false,
+            keeps_shards: options.keep_finished_shards,
+        })
     }
 
-    /// Appends a sample.
+    /// Goes on after the shards `finished`, which an interrupted writer with the same arguments
+    /// has left in the folder `out_dir`.
+    ///
+    /// They are checked: size, BLAKE3 hash and heads. Everything else that the interrupted writer
+    /// left there is removed, and the next sample begins a new shard. From then on the shards
+    /// taken over count as written by this writer.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), or a shard is not as it was when it was finished.
+    pub fn resume(
+        out_dir: &Path,
+        info: DatasetInfo,
+        options: WriterOptions,
+        preset: Preset,
+        finished: Vec<ShardEntry>,
+    ) -> Result<Self, WriteError> {
+        let mut writer = Self::create(out_dir, info, options)?;
+        let ids = taken_over_ids(&writer.dir, &writer.info, preset, &finished)?;
+        remove_leftovers(&writer.dir, &writer.info.name, finished.len())?;
+        writer.ids = ids;
+        writer.preset = Some(preset);
+        writer.shards = finished;
+        Ok(writer)
+    }
+
+    /// Appends a sample and returns the shard that is finished thereby, if one is; it does not
+    /// hold this sample.
     ///
     /// # Errors
     /// The sample's id was used before, its preset differs from the samples before it, it uses a
     /// train id without a class, or the file system fails. After the last of these the dataset
     /// cannot be finished.
-    pub fn push(&mut self, sample: EncodedSample) -> Result<(), WriteError> {
+    pub fn push(&mut self, sample: EncodedSample) -> Result<Option<ShardEntry>, WriteError> {
         self.check_unbroken()?;
         self.check_sample(&sample)?;
         self.broken = true;
+        let mut closed = None;
         if self.open.as_ref().is_some_and(|open| {
             open.length_with(&sample).is_none_or(|length| length > self.options.max_shard_bytes)
         }) {
-            self.close_shard()?;
+            closed = self.close_shard()?;
         }
         let open = match &mut self.open {
             Some(open) => open,
@@ -101,7 +142,7 @@ impl DatasetWriter {
         self.broken = false;
         self.preset = Some(sample.preset);
         self.ids.insert(sample.info.id);
-        Ok(())
+        Ok(closed)
     }
 
     /// Completes the last shard and writes the index.
@@ -111,7 +152,7 @@ impl DatasetWriter {
     pub fn finish(mut self) -> Result<DatasetIndex, WriteError> {
         self.check_unbroken()?;
         self.close_shard()?;
-        let Some(preset) = self.preset else {
+        let Some(preset) = self.preset.filter(|_| !self.shards.is_empty()) else {
             return Err(WriteError::NoSamples { path: self.dir.clone() });
         };
         let index = DatasetIndex::new(self.info.clone(), preset, self.shards.clone());
@@ -123,12 +164,33 @@ impl DatasetWriter {
         text.push('\n');
         let mut file = TemporaryFile::create(&self.dir, INDEX_FILE)?;
         file.write(text.as_bytes())?;
-        // The shards' names must be durable before an index can name them.
-        sync_directory(&self.dir)?;
+        // The shards are durable, so the index may name them.
         file.publish()?;
-        self.finished = true;
+        self.keeps_shards = true;
         sync_directory(&self.dir)?;
         Ok(index)
+    }
+
+    /// Gives up and removes what was written, finished shards included.
+    ///
+    /// # Errors
+    /// A shard cannot be removed; the others are removed nevertheless.
+    pub fn abandon(mut self) -> Result<(), WriteError> {
+        self.keeps_shards = true; // nothing is left for the drop to do
+        self.open = None;
+        self.remove_shards()
+    }
+
+    fn remove_shards(&self) -> Result<(), WriteError> {
+        let paths = self.shards.iter().map(|shard| self.dir.join(&shard.file));
+        let remove = |path| {
+            std::fs::remove_file(&path).map_err(|source| {
+                let action = "remove the shard";
+                WriteError::Io { path, action, source }
+            })
+        };
+        let failed: Vec<WriteError> = paths.filter_map(|path| remove(path).err()).collect();
+        failed.into_iter().next().map_or(Ok(()), Err)
     }
 
     fn check_unbroken(&self) -> Result<(), WriteError> {
@@ -152,81 +214,21 @@ impl DatasetWriter {
         Ok(())
     }
 
-    fn close_shard(&mut self) -> Result<(), WriteError> {
-        if let Some(open) = self.open.take() {
-            self.shards.push(open.close()?);
-        }
-        Ok(())
+    fn close_shard(&mut self) -> Result<Option<ShardEntry>, WriteError> {
+        let Some(open) = self.open.take() else { return Ok(None) };
+        let entry = open.close()?;
+        self.shards.push(entry.clone());
+        // The caller may note the shard as finished, so its name must be durable.
+        sync_directory(&self.dir)?;
+        Ok(Some(entry))
     }
 }
 
 impl Drop for DatasetWriter {
     fn drop(&mut self) {
-        if !self.finished {
-            for shard in &self.shards {
-                // A shard that cannot be removed is harmless: no index names it.
-                drop(std::fs::remove_file(self.dir.join(&shard.file)));
-            }
+        if !self.keeps_shards {
+            // A shard that cannot be removed is harmless: no index names it.
+            drop(self.remove_shards());
         }
-    }
-}
-
-/// The shard that is being written.
-#[derive(Debug)]
-struct OpenShard {
-    name: String,
-    file: TemporaryFile,
-    hasher: blake3::Hasher,
-    /// Bytes written.
-    length: u64,
-    footer: Vec<u8>,
-    samples: u32,
-}
-
-impl OpenShard {
-    fn create(dir: &Path, name: String) -> Result<Self, WriteError> {
-        let file = TemporaryFile::create(dir, &name)?;
-        let (hasher, footer) = (blake3::Hasher::new(), Vec::new());
-        let mut shard = Self { name, file, hasher, length: 0, footer, samples: 0 };
-        shard.write(&header())?;
-        Ok(shard)
-    }
-
-    /// Size of the finished shard if `sample` is added; none if the count would overflow.
-    fn length_with(&self, sample: &EncodedSample) -> Option<u64> {
-        self.samples.checked_add(1)?;
-        let records = (self.length + sample.info.stored_bytes).next_multiple_of(ALIGNMENT);
-        Some(records + (self.footer.len() + sample.head_length + BLOCK_LENGTH) as u64)
-    }
-
-    fn push(&mut self, sample: &EncodedSample) -> Result<(), WriteError> {
-        self.write(&sample.record)?;
-        let padding = self.length.next_multiple_of(ALIGNMENT) - self.length;
-        self.write(&[0; ALIGNMENT as usize][..padding as usize])?;
-        self.footer.extend_from_slice(&sample.record[..sample.head_length]);
-        self.samples += 1;
-        Ok(())
-    }
-
-    fn close(mut self) -> Result<ShardEntry, WriteError> {
-        let footer = std::mem::take(&mut self.footer);
-        let trailer = Trailer {
-            footer_checksum: crc32c::crc32c(&footer),
-            footer_offset: self.length,
-            footer_length: footer.len() as u64,
-            samples: self.samples,
-        };
-        self.write(&footer)?;
-        self.write(&trailer.encode())?;
-        self.file.publish()?;
-        let blake3 = self.hasher.finalize().to_hex().to_string();
-        Ok(ShardEntry { file: self.name, bytes: self.length, blake3, samples: self.samples })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.file.write(bytes)?;
-        self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
-        Ok(())
     }
 }

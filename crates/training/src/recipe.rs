@@ -236,6 +236,9 @@ impl Recipe {
         })?;
         for source in &mut recipe.data.sources {
             for shards in &mut source.shards {
+                if shard_store::is_url(shards) {
+                    continue;
+                }
                 // Absolute, since the resolved recipe is read again from the run folder.
                 let joined = folder.join(&*shards);
                 *shards = std::path::absolute(&joined)

@@ -18,7 +18,7 @@ use models::memory::MemoryInit;
 use models::mode::Plain;
 use models::pass::{Normalization, Pass};
 use models::random::mix;
-use shard_format::ReadError;
+use shard_store::{StoreError, StoreOptions};
 
 use crate::batches::{meta_split, samples};
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
@@ -97,7 +97,7 @@ pub enum RunError {
     Recipe(#[from] RecipeError),
     /// A source dataset.
     #[error(transparent)]
-    Dataset(#[from] ReadError),
+    Dataset(#[from] StoreError),
     /// The loader.
     #[error(transparent)]
     Loader(#[from] LoaderError),
@@ -130,6 +130,17 @@ pub trait Observer {
     fn logged(&mut self, line: &MetricsLine);
 }
 
+/// What a run works on; results do not depend on the way shards are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine<'a> {
+    /// The device.
+    pub device: &'a Device,
+    /// The device, in words.
+    pub device_name: &'a str,
+    /// How shards are read.
+    pub store: &'a StoreOptions,
+}
+
 /// Trains `recipe` from the start into the new folder `out`.
 ///
 /// # Errors
@@ -137,12 +148,12 @@ pub trait Observer {
 pub fn start(
     recipe: &Recipe,
     out: &Path,
-    (device, device_name): (&Device, &str),
+    machine: Machine<'_>,
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
-    let facts = facts::gather(recipe, device_name)?;
+    let facts = facts::gather(recipe, machine.device_name, machine.store)?;
     // Everything that a user can get wrong is found before the folder is made.
-    drop(Loader::start(loader_options(recipe, recipe.seed, [0, 1]))?);
+    drop(Loader::start(loader_options(recipe, recipe.seed, [0, 1], machine.store))?);
     let _lock = folder::create(out)?;
     let text =
         recipe.to_toml().map_err(|error| content(&out.join(RECIPE_FILE), error.to_string()))?;
@@ -150,21 +161,26 @@ pub fn start(
     let json = serde_json::to_vec_pretty(&facts)
         .map_err(|error| content(&out.join(FACTS_FILE), error.to_string()))?;
     write(&out.join(FACTS_FILE), &json)?;
-    train(recipe, &facts, out, device, observer)
+    train(recipe, &facts, out, machine, observer)
 }
 
 /// Continues the run in `out` from its checkpoint; a finished run is left as it is.
 ///
-/// A run that was stopped before its first checkpoint begins anew.
+/// A run that was stopped before its first checkpoint begins anew. The device's name stays the one
+/// that the run began with.
 ///
 /// # Errors
 /// See [`RunError`]; sources that are not the ones the run began with are refused.
-pub fn resume(out: &Path, device: &Device, observer: &mut dyn Observer) -> Result<(), RunError> {
+pub fn resume(
+    out: &Path,
+    machine: Machine<'_>,
+    observer: &mut dyn Observer,
+) -> Result<(), RunError> {
     let (recipe, facts) = read_folder(out)?;
     let _lock = folder::lock(out)?;
-    let found = facts::gather(&recipe, &facts.device)?;
+    let found = facts::gather(&recipe, &facts.device, machine.store)?;
     facts::require_equal(out, &found, &facts)?;
-    train(&recipe, &facts, out, device, observer)
+    train(&recipe, &facts, out, machine, observer)
 }
 
 /// A trained run, ready to evaluate.
@@ -210,16 +226,17 @@ fn train(
     recipe: &Recipe,
     facts: &RunFacts,
     out: &Path,
-    device: &Device,
+    machine: Machine<'_>,
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
+    let device = machine.device;
     let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
     let checkpoint_path = out.join(CHECKPOINT_FILE);
     let mut state = if checkpoint_path.exists() {
         checkpoint::load(&checkpoint_path, &network, device)?
     } else {
         let mut state = State::new(&network, recipe.seed, device, DType::F32);
-        initialize_memory(recipe, &network, &mut state, observer)?;
+        initialize_memory(recipe, &network, &mut state, machine.store, observer)?;
         checkpoint::save(&checkpoint_path, &network, &state)?;
         state
     };
@@ -229,7 +246,8 @@ fn train(
     if state.step >= recipe.steps {
         return Ok(());
     }
-    let batches = Loader::start(loader_options(recipe, recipe.seed, [state.step, recipe.steps]))?;
+    let rest = [state.step, recipe.steps];
+    let batches = Loader::start(loader_options(recipe, recipe.seed, rest, machine.store))?;
     for batch in batches {
         let batch = batch?;
         let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
@@ -317,6 +335,7 @@ fn initialize_memory(
     recipe: &Recipe,
     network: &DeepLabV3Plus,
     state: &mut State,
+    store: &StoreOptions,
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
     let Some(slots) = &state.memory else { return Ok(()) };
@@ -327,7 +346,7 @@ fn initialize_memory(
     // Other crops than those of training.
     let seed = mix(recipe.seed ^ 0x6d65_6d6f_7279);
     if count > 0 {
-        for batch in Loader::start(loader_options(recipe, seed, [0, count]))? {
+        for batch in Loader::start(loader_options(recipe, seed, [0, count], store))? {
             let batch = batch?;
             let all: Vec<usize> = (0..batch.domains.len()).collect();
             let samples = samples(&batch, &all, network.config.classes, &device);
@@ -354,9 +373,15 @@ fn initialize_memory(
     Ok(())
 }
 
-fn loader_options(recipe: &Recipe, seed: u64, [first, end]: [u64; 2]) -> LoaderOptions {
+fn loader_options(
+    recipe: &Recipe,
+    seed: u64,
+    [first, end]: [u64; 2],
+    store: &StoreOptions,
+) -> LoaderOptions {
     LoaderOptions {
         domains: recipe.domain_sources(),
+        store: store.clone(),
         samples_per_domain: recipe.data.samples_per_domain,
         crop_width: recipe.data.crop_width,
         crop_height: recipe.data.crop_height,

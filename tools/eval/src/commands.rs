@@ -8,6 +8,7 @@ use evaluation::protocol::{InferenceProtocol, NAMES};
 use evaluation::report::{self, Curve, ReportData, RunReport};
 use evaluation::scores::table;
 use kernels::device;
+use shard_store::StoreOptions;
 use terminal::{Outcome, require_new_folder};
 use tracing::info;
 use training::metrics;
@@ -26,7 +27,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     info!("device: {}", opened.description);
     let run = run::load(&cli.run, &opened.device)?;
     let protocol = protocol(cli, &run)?;
-    let targets = open_targets(&run, &cli.shards)?;
+    let targets = open_targets(&run, &cli.shards, &StoreOptions::from_environment()?)?;
     let log = cli.run.join(metrics::METRICS_FILE);
     let curves = metrics::curves(&cli.run).with_context(|| log.display().to_string())?;
     let evaluation = evaluate(&run, &targets, protocol, cli.pictures)?;

@@ -6,12 +6,13 @@
 pub mod cli;
 pub mod commands;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use evaluation::EvalScores;
 use evaluation::protocol::InferenceProtocol;
 use evaluation::report::SamplePicture;
 use evaluation::targets::{EvaluationError, Target};
+use shard_store::StoreOptions;
 use terminal::Bar;
 use training::run::TrainedRun;
 
@@ -32,9 +33,13 @@ pub struct Evaluation {
 /// Opens the targets of a run; their classes must be the run's.
 ///
 /// # Errors
-/// If a folder is not a dataset of these classes.
-pub fn open_targets(run: &TrainedRun, dirs: &[PathBuf]) -> Result<Vec<Target>, EvaluationError> {
-    dirs.iter().map(|dir: &PathBuf| Target::open(Path::new(dir), &run.facts.classes)).collect()
+/// If a folder or URL is not a dataset of these classes.
+pub fn open_targets(
+    run: &TrainedRun,
+    dirs: &[PathBuf],
+    store: &StoreOptions,
+) -> Result<Vec<Target>, EvaluationError> {
+    dirs.iter().map(|dir| Target::open(dir, &run.facts.classes, store)).collect()
 }
 
 /// Evaluates `run` on `targets`, with a progress bar for each.

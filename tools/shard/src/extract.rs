@@ -1,14 +1,16 @@
 //! Writes the samples of a packed dataset back as PNG files.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use png::{BitDepth, ColorType};
 use rayon::prelude::*;
 use shard_format::{Dataset, Decoder, ReadError, Window};
+
+use crate::choice::{UnknownSample, places_of};
+use crate::png_file;
+use crate::whole_file;
 
 /// Why samples were not extracted.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +18,10 @@ pub enum ExtractError {
     /// The shards cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The output folder holds something.
+    /// There is no such sample.
+    #[error(transparent)]
+    Unknown(#[from] UnknownSample),
+    /// The output folder holds something, or is a file.
     #[error(
         "{}: not empty, expected a new or empty folder; hint: name another folder, nothing is \
          ever overwritten",
@@ -46,7 +51,17 @@ pub enum ExtractError {
     },
 }
 
-/// Writes `ID.png` (RGB) and `ID_label.png` (8-bit grey train ids) of every sample into `out`.
+/// What to extract, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct ExtractOptions<'a> {
+    /// Ids of the samples; empty for all.
+    pub ids: &'a [String],
+    /// Whether a JPEG file that was passed through comes out as `ID.jpg`, byte for byte.
+    pub keep_jpeg: bool,
+}
+
+/// Writes `ID.png` (RGB) and `ID_label.png` (8-bit grey train ids) of samples into `out`.
+/// `location` is where `dataset` lies.
 ///
 /// `/` in an id becomes `__`, and what a file name should not hold becomes `_`. `progress` is told
 /// how many samples of how many are done, from any thread. Returns the number of samples.
@@ -54,36 +69,50 @@ pub enum ExtractError {
 /// # Errors
 /// See [`ExtractError`].
 pub fn extract(
-    dir: &Path,
+    dataset: &Dataset,
+    location: &Path,
+    options: ExtractOptions<'_>,
     out: &Path,
     progress: &(dyn Fn(u64, u64) + Sync),
-) -> Result<u64, ExtractError> {
-    let dataset = Dataset::open(dir)?;
-    let names = file_names((0..dataset.len()).map(|index| dataset.sample(index).id.as_str()))?;
+) -> Result<usize, ExtractError> {
+    let places = match options.ids {
+        [] => (0..dataset.len()).collect(),
+        ids => places_of(dataset, location, ids)?,
+    };
+    let names = file_names(places.iter().map(|&index| dataset.sample(index).id.as_str()))?;
     let refuse = |path: &Path, source| ExtractError::Write { path: path.into(), source };
+    if out.is_file() {
+        return Err(ExtractError::NotEmpty { path: out.into() });
+    }
     std::fs::create_dir_all(out).map_err(|error| refuse(out, error))?;
     let mut entries = std::fs::read_dir(out).map_err(|error| refuse(out, error))?;
     if entries.next().is_some() {
         return Err(ExtractError::NotEmpty { path: out.into() });
     }
-    let done = AtomicU64::new(0);
-    names.par_iter().enumerate().try_for_each_init(Decoder::new, |decoder, (index, name)| {
-        let sample = dataset.sample(index);
-        let (width, height) = (sample.width, sample.height);
-        let window = Window { x: 0, y: 0, width, height };
-        let image = dataset.read_image(index, window, decoder)?;
-        let labels = dataset.read_labels(index, window, decoder)?;
-        for (path, color, samples) in [
-            (out.join(image_file(name)), ColorType::Rgb, &image.pixels),
-            (out.join(label_file(name)), ColorType::Grayscale, &labels.train_ids),
-        ] {
-            write_png(&path, (width, height), color, samples)
-                .map_err(|error| refuse(&path, error))?;
+    let (done, total) = (AtomicU64::new(0), places.len() as u64);
+    let write = |decoder: &mut Decoder, (&index, name): (&usize, &String)| {
+        let info = dataset.sample(index);
+        let window = Window::whole(info.width, info.height);
+        let jpeg = match options.keep_jpeg {
+            true => dataset.source_jpeg(index, decoder)?,
+            false => None,
+        };
+        let image = match jpeg {
+            Some(file) => (out.join(format!("{name}.jpg")), file),
+            None => {
+                let image = png_file::rgb(&dataset.read_image(index, window, decoder)?);
+                (out.join(image_file(name)), image)
+            }
+        };
+        let labels = png_file::grey(&dataset.read_labels(index, window, decoder)?);
+        for (path, bytes) in [image, (out.join(label_file(name)), labels)] {
+            whole_file::write(&path, &bytes).map_err(|error| refuse(&path, error))?;
         }
-        progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len() as u64);
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
         Ok::<(), ExtractError>(())
-    })?;
-    Ok(names.len() as u64)
+    };
+    places.par_iter().zip(&names).try_for_each_init(Decoder::new, write)?;
+    Ok(places.len())
 }
 
 fn image_file(name: &str) -> String {
@@ -121,21 +150,6 @@ fn safe_name(id: &str) -> String {
         name.replace_range(..1, "_");
     }
     name
-}
-
-/// Writes aside and renames, so that no half-written file has the final name.
-fn write_png(path: &Path, size: (u32, u32), color: ColorType, samples: &[u8]) -> io::Result<()> {
-    let aside = path.with_extension("png.partial");
-    let mut file = BufWriter::new(File::create(&aside)?);
-    let mut encoder = png::Encoder::new(&mut file, size.0, size.1);
-    encoder.set_color(color);
-    encoder.set_depth(BitDepth::Eight);
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(samples)?;
-    writer.finish()?;
-    file.flush()?;
-    drop(file);
-    std::fs::rename(&aside, path)
 }
 
 #[cfg(test)]

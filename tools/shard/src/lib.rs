@@ -5,9 +5,20 @@
 #![forbid(unsafe_code)]
 
 pub mod audit;
+pub mod bench;
+mod canvas;
+mod choice;
 pub mod cli;
 pub mod commands;
 pub mod extract;
 pub mod inspect;
+pub mod merge;
 pub mod pack;
+mod palette;
+mod png_file;
+pub mod preview;
+pub mod stats;
+mod store;
 mod summary;
+pub mod verify;
+mod whole_file;

@@ -6,7 +6,8 @@ use crate::pack::PackReport;
 
 /// What packing gave, for standard output.
 pub(crate) fn pack_shown(report: &PackReport) -> String {
-    let (audit, index) = (&report.audit, &report.index);
+    let audit = &report.audit;
+    let shards = report.index.iter().flat_map(|index| &index.shards);
     let total: u64 = audit.classes.iter().map(|class| class.pixels).sum();
     let total = total + audit.ignored_pixels;
     let share = |pixels: u64| format!("{:.2} %", 100.0 * pixels as f64 / total.max(1) as f64);
@@ -20,15 +21,16 @@ pub(crate) fn pack_shown(report: &PackReport) -> String {
         .collect();
     rows.push(["255".into(), "ignored".into(), share(audit.ignored_pixels), String::new()]);
     let mut text = table(["id", "class", "pixels", "images"], rows);
-    let bytes = index.shards.iter().map(|shard| shard.bytes).sum();
+    let bytes = shards.clone().map(|shard| shard.bytes).sum();
     // Writing to a string cannot fail.
     _ = writeln!(
         text,
-        "\npacked {} samples of {} ({}) into {} shards, {}; {} left out",
+        "\npacked {} samples of {} ({}{}) into {} shards, {}; {} left out",
         audit.packed,
         audit.dataset,
         audit.split,
-        index.shards.len(),
+        audit.part.map_or(String::new(), |part| format!(", part {part}")),
+        shards.count(),
         bytes_shown(bytes),
         audit.skipped.len() + audit.excluded.len(),
     );
@@ -53,6 +55,12 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -
         text.push('\n');
     }
     text
+}
+
+/// A number and what it counts, which takes an s in the plural.
+pub(crate) fn counted(number: usize, unit: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural}")
 }
 
 /// A size in the largest unit that leaves at least one.

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::path::Path;
 
 use kernels::device::{self, DeviceChoice, OpenedDevice};
+use shard_store::StoreOptions;
 use terminal::Outcome;
 use tracing::info;
 use training::recipe::Recipe;
-use training::run;
+use training::run::{self, Machine};
 
 use crate::cli::{Cli, Command, RunArguments};
 use crate::demo::run_demo;
@@ -35,12 +36,17 @@ pub fn opened(choice: DeviceChoice) -> anyhow::Result<OpenedDevice> {
     Ok(opened)
 }
 
+/// The opened device and the way shards are read, as a run takes them.
+pub(crate) fn machine<'a>(opened: &'a OpenedDevice, store: &'a StoreOptions) -> Machine<'a> {
+    Machine { device: &opened.device, device_name: &opened.description, store }
+}
+
 fn run_recipe(arguments: &RunArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let recipe = Recipe::load(&arguments.recipe, &arguments.overrides)?;
     let opened = opened(arguments.device)?;
     let mut observer = TerminalObserver::new(&recipe.name);
-    let place = (&opened.device, opened.description.as_str());
-    run::start(&recipe, &arguments.out, place, &mut observer)?;
+    let store = StoreOptions::from_environment()?;
+    run::start(&recipe, &arguments.out, machine(&opened, &store), &mut observer)?;
     observer.finish();
     writeln!(out, "{}: {} steps trained", arguments.out.display(), recipe.steps)?;
     Ok(Outcome::Done)
@@ -50,7 +56,8 @@ fn resume(dir: &Path, choice: DeviceChoice, out: &mut dyn Write) -> anyhow::Resu
     let opened = opened(choice)?;
     let name = dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut observer = TerminalObserver::new(&name);
-    run::resume(dir, &opened.device, &mut observer)?;
+    let store = StoreOptions::from_environment()?;
+    run::resume(dir, machine(&opened, &store), &mut observer)?;
     observer.finish();
     writeln!(out, "{}: trained to the end", dir.display())?;
     Ok(Outcome::Done)

@@ -15,6 +15,7 @@ use evaluation::report::{self, ReportData, RunReport, SamplePicture};
 use evaluation::{scores, whole_file};
 use kernels::device::OpenedDevice;
 use shard::pack::{self, PackOptions};
+use shard_store::StoreOptions;
 use terminal::{Bar, Outcome, require_new_folder};
 use toy_city::{City, CityOptions, write_city};
 use tracing::info;
@@ -22,7 +23,7 @@ use training::recipe::Recipe;
 use training::{metrics, run};
 
 use crate::cli::DemoArguments;
-use crate::commands::opened;
+use crate::commands::{machine, opened};
 use crate::observer::TerminalObserver;
 
 /// Frame size in pixels.
@@ -117,8 +118,8 @@ fn train_and_evaluate(
     let recipe = Recipe::load(&recipe_path, &overrides)?;
     let run_dir = root.join(name);
     let mut observer = TerminalObserver::new(&recipe.name);
-    let place = (&opened.device, opened.description.as_str());
-    run::start(&recipe, &run_dir, place, &mut observer)?;
+    let store = StoreOptions::default();
+    run::start(&recipe, &run_dir, machine(opened, &store), &mut observer)?;
     observer.finish();
 
     let trained = run::load(&run_dir, &opened.device)?;
@@ -126,7 +127,7 @@ fn train_and_evaluate(
     let Some(protocol) = InferenceProtocol::named(&settings.protocol, settings.window) else {
         bail!("{}: unknown protocol {}", recipe_path.display(), settings.protocol);
     };
-    let targets = open_targets(&trained, &[target_shards(root)])?;
+    let targets = open_targets(&trained, &[target_shards(root)], &store)?;
     let evaluation = evaluate(&trained, &targets, protocol, PICTURES)?;
     evaluation.scores.write(&run_dir.join(SCORES_FILE))?;
     info!("{}: mIoU {:.1} %", trained.recipe.name, evaluation.scores.miou.unwrap_or(0.0) * 100.0);

@@ -6,7 +6,7 @@ use std::path::Path;
 use datasets::{CITYSCAPES_CLASSES, IGNORE_ID, Manifest};
 use serde_json::Value;
 
-use crate::toy_folder::official;
+use crate::toy_folder::{official, reading};
 
 /// Tables read off the reference code; see `tests/goldens`.
 fn published() -> Value {
@@ -25,6 +25,19 @@ fn shipped(manifest: &Manifest) -> BTreeMap<i64, (String, i64)> {
     entries.map(|e| (e.id.expect("an id").into(), (e.name.clone(), train_id(&e.train)))).collect()
 }
 
+/// Tables by id, as a list, of `tests/data/mappings.json`.
+fn mappings() -> Value {
+    serde_json::from_str(include_str!("../data/mappings.json")).expect("the table is JSON")
+}
+
+/// The manifest's train ids in order of the ids, which count from zero.
+fn in_order(manifest: &Manifest) -> Vec<Value> {
+    let table = shipped(manifest);
+    let ids: Vec<i64> = table.keys().copied().filter(|id| *id != 255).collect();
+    assert_eq!(ids, (0..ids.len() as i64).collect::<Vec<_>>(), "{}", manifest.name);
+    ids.iter().map(|id| table[id].1.into()).collect()
+}
+
 fn number(value: &Value) -> i64 {
     value.as_i64().expect("a number")
 }
@@ -33,7 +46,7 @@ fn number(value: &Value) -> i64 {
 fn class_names_are_the_published_ones_in_order() {
     let names: Vec<Value> = CITYSCAPES_CLASSES.iter().map(|&name| name.into()).collect();
     assert_eq!(published()["train_classes"], Value::Array(names));
-    for name in ["cityscapes", "gtav", "synthia", "idd", "camvid"] {
+    for name in datasets::built_in_names() {
         assert_eq!(official(name).classes, CITYSCAPES_CLASSES, "{name}");
     }
 }
@@ -83,6 +96,78 @@ fn idd_names_become_the_official_cs_train_ids() {
 }
 
 #[test]
+fn every_table_of_ids_is_the_published_one() {
+    let mappings = mappings();
+    for (name, table) in [
+        ("acdc", "cityscapes_labelIds"),
+        ("bdd100k", "bdd100k"),
+        ("camvid", "camvid12_segnet"),
+        ("carla_0_9_10", "carla_0_9_10_to_13"),
+        ("carla_0_9_14", "carla_ge_0_9_14"),
+        ("carla_0_9_9", "carla_le_0_9_9"),
+        ("cityscapes", "cityscapes_labelIds"),
+        ("cityscapes_coarse", "cityscapes_labelIds"),
+        ("gtav", "gtav_index"),
+        ("idd", "idd_id_to_csTrainId"),
+        ("kitti", "kitti_semantic"),
+        ("mapillary_v1_2", "mapillary_v1_2_robustnet"),
+        ("mapillary_v2_0", "mapillary_v2_0_proposed"),
+        ("synthia", "synthia_rand_cityscapes"),
+    ] {
+        assert_eq!(Value::Array(in_order(&official(name))), mappings[table], "{name}");
+    }
+    assert_eq!(Value::Array(in_order(&reading("acdc", "train-ids"))), mappings["bdd100k"]);
+}
+
+#[test]
+fn mapillarys_names_are_the_published_ones_and_both_versions_agree_where_they_share_a_name() {
+    let names = |name: &str| -> Vec<Value> {
+        official(name).ids.iter().map(|entry| entry.name.as_str().into()).collect()
+    };
+    assert_eq!(Value::Array(names("mapillary_v1_2")), mappings()["mapillary_v1_2_names"]);
+    assert_eq!(names("mapillary_v2_0").len(), 124);
+    let (old, new) = (official("mapillary_v1_2"), official("mapillary_v2_0"));
+    let mut shared = 0;
+    for entry in &old.ids {
+        if let Some(same) = new.ids.iter().find(|new| new.name == entry.name) {
+            assert_eq!(same.train, entry.train, "{}", entry.name);
+            shared += 1;
+        }
+    }
+    assert!(shared >= 60, "only {shared} names are shared");
+}
+
+#[test]
+fn camvids_colours_become_the_published_train_ids() {
+    let mappings = mappings();
+    let manifest = official("camvid_32");
+    assert_eq!(manifest.ids.len(), 32);
+    for entry in &manifest.ids {
+        let name = entry.name.as_str();
+        assert_eq!(serde_json::json!(entry.colour), mappings["camvid32_colours"][name], "{name}");
+        let train = manifest.classes.iter().position(|class| *class == entry.train);
+        let train = train.unwrap_or(usize::from(IGNORE_ID));
+        // The table leaves names out that count for nothing.
+        let expected = &mappings["camvid32_by_name"][name];
+        assert_eq!(train as i64, expected.as_i64().unwrap_or(i64::from(IGNORE_ID)), "{name}");
+    }
+}
+
+#[test]
+fn gtavs_colour_reading_is_the_reference_codes() {
+    let reading = reading("gtav", "colour");
+    let found: Vec<Value> = reading
+        .ids
+        .iter()
+        .map(|entry| {
+            let train = reading.classes.iter().position(|class| *class == entry.train);
+            serde_json::json!([entry.colour, train])
+        })
+        .collect();
+    assert_eq!(Value::Array(found), published()["gtav"]["rgb_to_trainid"]);
+}
+
+#[test]
 fn camvids_eleven_classes_become_their_cityscapes_counterparts() {
     let found: Vec<i64> =
         shipped(&official("camvid")).into_values().map(|(_, train)| train).collect();
@@ -104,6 +189,9 @@ fn shipped_lists_have_as_many_distinct_ids_as_are_published() {
     };
     assert_eq!(distinct(&["gtav_train.txt"]), 12388);
     assert_eq!(distinct(&["gtav_train.txt", "gtav_val.txt", "gtav_test.txt"]), 24951);
+    let camvid = ["camvid_train.txt", "camvid_val.txt", "camvid_test.txt"];
+    assert_eq!(camvid.map(|list| distinct(&[list])), [367, 101, 233]);
+    assert_eq!(distinct(&camvid), 701);
     assert_eq!(distinct(&["synthia_train.txt"]), 6580);
     assert_eq!(distinct(&["synthia_train.txt", "synthia_val.txt"]), 9400);
 }

@@ -47,12 +47,30 @@ pub(crate) fn official(name: &str) -> Manifest {
     Manifest::load(&folder.join(format!("{name}.toml"))).expect("a shipped manifest is valid")
 }
 
+/// A shipped manifest with another reading of its labels.
+pub(crate) fn reading(name: &str, reading: &str) -> Manifest {
+    official(name).with_reading(reading).expect("the manifest has the reading")
+}
+
 /// A manifest made of the given layout, encoding and ids, with the splits `train` and `val`.
 pub(crate) fn manifest(layout: &str, labels: &str) -> Manifest {
     let folder = Folder::new();
     let text = format!(
         "name = \"toy\"\nmapping = \"toy/1\"\nlicense = \"none\"\n[layout]\n{layout}\n[labels]\n\
          {labels}\n[splits.train]\n[splits.val]\n"
+    );
+    Manifest::load(&folder.file("toy.toml", text)).expect("the test's manifest is valid")
+}
+
+/// A manifest with so many classes of its own, `c0` and on, and the given labels.
+pub(crate) fn manifest_with_classes(classes: u32, labels: &str) -> Manifest {
+    let folder = Folder::new();
+    let classes: Vec<String> = (0..classes).map(|class| format!("\"c{class}\"")).collect();
+    let text = format!(
+        "name = \"toy\"\nmapping = \"toy/1\"\nlicense = \"none\"\nclasses = [{}]\n[layout]\n\
+         images = [\"{{stem}}.png\"]\nlabels = [\"{{stem}}_l.png\"]\n[labels]\n{labels}\n\
+         [splits.all]\n",
+        classes.join(", ")
     );
     Manifest::load(&folder.file("toy.toml", text)).expect("the test's manifest is valid")
 }
@@ -70,6 +88,25 @@ pub(crate) fn pair(image: PathBuf, label: PathBuf) -> Pair {
 /// A PNG of the given stored samples.
 pub(crate) fn png(width: u32, height: u32, color: ColorType, samples: &[u8]) -> Vec<u8> {
     png_of_depth(width, height, color, BitDepth::Eight, samples)
+}
+
+/// An image whose pixels differ, so that it is not taken for a blank one.
+pub(crate) fn picture(width: u32, height: u32) -> Vec<u8> {
+    let samples: Vec<u8> = (0..width * height * 3).map(|sample| (sample * 7 % 251) as u8).collect();
+    png(width, height, ColorType::Rgb, &samples)
+}
+
+/// An 8-bit PNG of indices into a palette.
+pub(crate) fn palette_png(width: u32, height: u32, palette: &[[u8; 3]], indices: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(ColorType::Indexed);
+    encoder.set_depth(BitDepth::Eight);
+    encoder.set_palette(palette.concat());
+    let mut writer = encoder.write_header().expect("a valid header");
+    writer.write_image_data(indices).expect("samples of the header's size");
+    writer.finish().expect("a complete file");
+    bytes
 }
 
 pub(crate) fn png_of_depth(

@@ -7,6 +7,7 @@ use shard_format::{
     DatasetInfo, DatasetWriter, LabelMap, Preset, RgbImage, SampleMeta, WriterOptions,
     encode_sample,
 };
+use shard_store::StoreOptions;
 use tempfile::TempDir;
 
 pub(crate) const CLASSES: [&str; 2] = ["dark", "light"];
@@ -23,13 +24,14 @@ pub(crate) fn pack(root: &Path, name: &str, frames: u32, classes: &[&str]) -> Pa
         mapping: "test".to_owned(),
         license: "none".to_owned(),
     };
-    let options = WriterOptions { max_shard_bytes: 1 << 20 };
+    let options = WriterOptions { max_shard_bytes: 1 << 20, ..WriterOptions::default() };
     let mut writer = DatasetWriter::create(&folder, info, options).unwrap();
     for frame in 0..frames {
         let meta = SampleMeta {
             id: format!("{name}-{frame}"),
             source: format!("{name}/{frame}.png"),
             domain: name.to_owned(),
+            ..SampleMeta::default()
         };
         // Sizes differ, and some are smaller than the crops of the tests.
         let (image, labels) = tiled_frame(150 + 40 * (frame % 3), 90 + 50 * (frame % 2), frame);
@@ -58,6 +60,7 @@ pub(crate) fn two_domains(root: &TempDir) -> LoaderOptions {
             DomainSource { name: "first".to_owned(), shards: first },
             DomainSource { name: "second".to_owned(), shards: second },
         ],
+        store: StoreOptions::default(),
         samples_per_domain: 3,
         crop_width: 96,
         crop_height: 80,

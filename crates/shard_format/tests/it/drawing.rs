@@ -11,6 +11,14 @@ use shard_format::{
 pub(crate) const AWKWARD_SIZES: [(u32, u32); 8] =
     [(1, 1), (31, 33), (128, 1), (1, 129), (127, 129), (256, 256), (300, 511), (513, 257)];
 
+/// A smooth picture of 24x16 pixels as JPEG files, see `tests/data/README.md`.
+pub(crate) const JPEGS: [(&str, &[u8]); 4] = [
+    ("baseline 4:2:0", include_bytes!("../data/jpeg/baseline_420.jpg")),
+    ("baseline 4:4:4", include_bytes!("../data/jpeg/baseline_444.jpg")),
+    ("progressive 4:2:0", include_bytes!("../data/jpeg/progressive_420.jpg")),
+    ("grey", include_bytes!("../data/jpeg/grey.jpg")),
+];
+
 /// A bit-mixed function of the seed and the index (splitmix64).
 pub(crate) fn noise(seed: u64, index: usize) -> u8 {
     let mut bits = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ seed;
@@ -84,7 +92,14 @@ pub(crate) fn info() -> DatasetInfo {
 }
 
 pub(crate) fn meta(id: &str) -> SampleMeta {
-    SampleMeta { id: id.into(), source: format!("images/{id}.png"), domain: "drawn".into() }
+    SampleMeta {
+        id: id.into(),
+        source: format!("images/{id}.png"),
+        domain: "drawn".into(),
+        label_source: format!("labels/{id}.png"),
+        image_blake3: *blake3::hash(id.as_bytes()).as_bytes(),
+        label_blake3: *blake3::hash(b"labels").as_bytes(),
+    }
 }
 
 /// Packs `samples` under the ids 0, 1, ... into `dir`.
@@ -94,8 +109,9 @@ pub(crate) fn pack(
     preset: Preset,
     max_shard_bytes: u64,
 ) -> DatasetIndex {
-    let mut writer = DatasetWriter::create(dir, info(), WriterOptions { max_shard_bytes })
-        .expect("the folder has no dataset");
+    let options = WriterOptions { max_shard_bytes, ..WriterOptions::default() };
+    let mut writer =
+        DatasetWriter::create(dir, info(), options).expect("the folder has no dataset");
     for (id, (image, labels)) in samples.iter().enumerate() {
         let sample = encode_sample(&meta(&id.to_string()), image, labels, preset)
             .expect("the sample is valid");

@@ -10,8 +10,7 @@ use crate::drawing::{
     AWKWARD_SIZES, crop_image, crop_labels, meta, noise_image, pack, patchy_labels,
     photo_like_image,
 };
-
-const PRESETS: [Preset; 3] = [Preset::Default, Preset::Fast, Preset::Raw];
+use crate::victim::PRESETS;
 
 fn awkward_samples() -> Vec<(RgbImage, LabelMap)> {
     let mut samples = Vec::new();
@@ -37,6 +36,9 @@ fn every_preset_returns_every_sample_bit_for_bit() {
             assert_eq!(info.id, index.to_string());
             assert_eq!(info.source, format!("images/{index}.png"));
             assert_eq!(info.domain, "drawn");
+            assert_eq!(info.label_source, format!("labels/{index}.png"));
+            assert_eq!(info.image_blake3, *blake3::hash(info.id.as_bytes()).as_bytes());
+            assert_eq!(info.label_blake3, *blake3::hash(b"labels").as_bytes());
             let whole = Window::whole(info.width, info.height);
             assert_eq!(dataset.read_image(index, whole, &mut decoder).unwrap(), *image);
             assert_eq!(dataset.read_labels(index, whole, &mut decoder).unwrap(), *labels);

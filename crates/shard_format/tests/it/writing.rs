@@ -64,7 +64,7 @@ fn a_folder_with_a_dataset_is_not_written_again() {
 #[test]
 fn a_dropped_writer_leaves_nothing() {
     let folder = tempdir().unwrap();
-    let options = WriterOptions { max_shard_bytes: 0 };
+    let options = WriterOptions { max_shard_bytes: 0, ..WriterOptions::default() };
     let mut writer = DatasetWriter::create(folder.path(), info(), options).unwrap();
     for id in ["0", "1", "2"] {
         writer.push(encoded(id, Preset::Fast)).unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use shard_format::{Dataset, ReadError};
+use shard_store::{StoreError, StoreOptions};
 
 use super::RunError;
 use crate::recipe::Recipe;
@@ -39,12 +39,16 @@ pub struct SourceFacts {
 }
 
 /// Opens every source of `recipe` and notes what it is.
-pub(super) fn gather(recipe: &Recipe, device: &str) -> Result<RunFacts, ReadError> {
+pub(super) fn gather(
+    recipe: &Recipe,
+    device: &str,
+    store: &StoreOptions,
+) -> Result<RunFacts, StoreError> {
     let mut classes: Option<Vec<String>> = None;
     let mut sources = Vec::new();
     for source in &recipe.data.sources {
         for dir in &source.shards {
-            let dataset = Dataset::open(dir)?;
+            let dataset = shard_store::open(dir, store)?;
             let index = dataset.index();
             let info = &index.dataset;
             // That all sources agree is the loader's check.

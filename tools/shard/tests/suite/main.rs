@@ -1,5 +1,12 @@
 //! The program as its users see it: packing, checking, describing and unpacking a toy dataset.
 
+mod audits;
 mod pack_failures;
+mod parts;
+mod reading;
+mod remote;
+mod resume;
 mod round_trip;
+mod texts;
 mod toy_city;
+mod verifying;

@@ -16,7 +16,8 @@ fn packed_samples_verify_and_come_back_bit_for_bit() {
         assert!(packed.output.contains("packed 7 samples of toy (train)"), "{}", packed.output);
         let verified = city.shard(&["verify", &format!("@{out}")]);
         assert_eq!(verified.result, Ok(Outcome::Done));
-        assert_eq!(verified.output, format!("{out}: 7 samples in 1 shards are intact\n"));
+        let intact = "7 samples in 1 shard are intact: hashes and checksums";
+        assert_eq!(verified.output, format!("{out}: {intact}\n"));
         let back = format!("back{}", preset.concat());
         let extracted = city.shard(&["extract", &format!("@{out}"), "--out", &format!("@{back}")]);
         assert_eq!(extracted.result, Ok(Outcome::Done));
@@ -53,7 +54,7 @@ fn inspect_lists_samples_in_order_and_in_full_as_json() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     assert!(text.contains("t/01    38x64"), "{text}");
-    assert!(text.ends_with("and 3 more; --json lists all\n"), "{text}");
+    assert!(text.ends_with("and 3 more; --samples all lists all\n"), "{text}");
     let json: Value =
         serde_json::from_str(&city.shard(&["inspect", "@packed", "--json"]).output).unwrap();
     assert_eq!(json["index"]["dataset"]["license"], "made for a test");

@@ -6,6 +6,8 @@ use clap::Parser;
 use png::{BitDepth, ColorType};
 use shard::cli::Cli;
 use shard::commands;
+use shard::pack::PackOptions;
+use shard_format::WriterOptions;
 use tempfile::TempDir;
 use terminal::Outcome;
 
@@ -52,9 +54,19 @@ impl ToyCity {
         std::fs::write(city.path("toy.toml"), MANIFEST).expect("the manifest can be written");
         for index in 0..samples {
             let (width, height) = (1 + 37 * (index % 5), 3 + 61 * (index % 3));
-            city.write_image(&format!("t/{index:02}"), width, height);
+            // Sizes repeat after 15 samples, pictures must not: equal files are left out.
+            let mut pixels = image(width, height);
+            pixels[0] = pixels[0].wrapping_add((index / 15) as u8);
+            city.write_pixels(&format!("t/{index:02}"), width, height, &pixels);
             city.write_label(&format!("t/{index:02}"), width, height, &label(width, height));
         }
+        city
+    }
+
+    /// `samples` pictures, packed into `packed`.
+    pub(crate) fn packed(samples: u32) -> Self {
+        let city = Self::new(samples);
+        city.pack("packed", &[]).result.expect("a packed dataset");
         city
     }
 
@@ -62,9 +74,16 @@ impl ToyCity {
         self.0.path().join(relative)
     }
 
-    pub(crate) fn write_image(&self, id: &str, width: u32, height: u32) {
+    /// An image of the given pixels, `[height, width, 3]`.
+    pub(crate) fn write_pixels(&self, id: &str, width: u32, height: u32, pixels: &[u8]) {
         let path = self.path(&format!("data/images/train/{id}.png"));
-        write_png(&path, (width, height), ColorType::Rgb, &image(width, height));
+        write_png(&path, (width, height), ColorType::Rgb, pixels);
+    }
+
+    /// A picture that cannot be compressed, with a label.
+    pub(crate) fn write_noise(&self, id: &str, width: u32, height: u32, seed: u64) {
+        self.write_pixels(id, width, height, &noise(width, height, seed));
+        self.write_label(id, width, height, &label(width, height));
     }
 
     pub(crate) fn write_label(&self, id: &str, width: u32, height: u32, stored: &[u8]) {
@@ -83,9 +102,15 @@ impl ToyCity {
         let mut output = Vec::new();
         let result = commands::run(&cli, &mut output);
         Run {
-            result: result.map_err(|error| self.relative(&format!("{error:#}"))),
+            result: result.map_err(|error| self.relative(&error_shown(&error))),
             output: self.relative(&String::from_utf8_lossy(&output)),
         }
+    }
+
+    /// What a person reads who gives a command line that makes no sense.
+    pub(crate) fn refused(&self, words: &[&str]) -> String {
+        let words = std::iter::once("shard").chain(words.iter().copied());
+        Cli::try_parse_from(words).expect_err("an invalid command line").to_string()
     }
 
     /// `shard pack` of the split `train` into `out`, with more words.
@@ -103,7 +128,23 @@ impl ToyCity {
         self.path(relative).exists()
     }
 
-    /// The shards and the index of a packed dataset, by name.
+    /// What the library packs: the split `train` into `out`, in small shards.
+    pub(crate) fn options(&self, out: &str) -> PackOptions {
+        let [manifest, root, out] = ["toy.toml", "data", out].map(|name| self.path(name));
+        PackOptions {
+            writer: WriterOptions { max_shard_bytes: 20_000, ..WriterOptions::default() },
+            max_skipped: 1.0,
+            threads: Some(2),
+            ..PackOptions::new(manifest, root, "train", out)
+        }
+    }
+
+    /// An error's text with paths below the city's folder.
+    pub(crate) fn text(&self, error: &dyn std::error::Error) -> String {
+        self.relative(&error.to_string())
+    }
+
+    /// Every file of a packed dataset, by name.
     pub(crate) fn packed_bytes(&self, dir: &str) -> Vec<(String, Vec<u8>)> {
         let entries = std::fs::read_dir(self.path(dir)).expect("a folder");
         let mut files: Vec<_> = entries
@@ -118,9 +159,32 @@ impl ToyCity {
     }
 }
 
+/// The error and its causes, without a cause that the text before it names already, as the program
+/// shows it.
+fn error_shown(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        match (text.is_empty(), text.contains(&cause)) {
+            (true, _) => cause,
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
+    })
+}
+
 /// The pixels of a picture: no two neighbours alike.
 pub(crate) fn image(width: u32, height: u32) -> Vec<u8> {
     (0..width * height * 3).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+/// The pixels of a picture that cannot be compressed.
+pub(crate) fn noise(width: u32, height: u32, seed: u64) -> Vec<u8> {
+    let mixed = |index: u32| {
+        let mut z = (seed << 32 | u64::from(index)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z >> 56) as u8
+    };
+    (0..width * height * 3).map(mixed).collect()
 }
 
 /// Stored ids 1, 2 and 9 in turn.
@@ -128,7 +192,7 @@ pub(crate) fn label(width: u32, height: u32) -> Vec<u8> {
     (0..width * height).map(|i| [1, 2, 9][(i / 7 % 3) as usize]).collect()
 }
 
-fn write_png(path: &Path, size: (u32, u32), color: ColorType, samples: &[u8]) {
+pub(crate) fn write_png(path: &Path, size: (u32, u32), color: ColorType, samples: &[u8]) {
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders can be made");
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, size.0, size.1);

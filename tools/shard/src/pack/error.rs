@@ -1,0 +1,80 @@
+//! Why nothing was packed.
+
+use std::path::PathBuf;
+
+use datasets::DatasetError;
+use shard_format::WriteError;
+
+use super::journal::JournalError;
+use super::pipeline::ThreadError;
+use super::space::SpaceError;
+use crate::audit::Audit;
+use crate::whole_file::FileError;
+
+/// Why nothing was packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// The manifest or the dataset's folder cannot be used.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The shards cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The disk is too small.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
+    /// Another run is going on or was left unfinished in the folder.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The audit or the facts of a part cannot be written or read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The threads cannot be started.
+    #[error(transparent)]
+    Threads(#[from] ThreadError),
+    /// The file system failed on the way.
+    #[error(
+        "{source}; hint: {shards} finished shards are kept, free some space if the disk is full \
+         and run the same command again to go on"
+    )]
+    Stopped {
+        /// What failed.
+        source: Box<Self>,
+        /// Shards that are finished.
+        shards: usize,
+    },
+    /// A check failed: too many samples had to be left out. No shard was kept.
+    #[error(
+        "{}: {} samples left out of {found}, expected at most {allowed}; the first: {first}; \
+         hint: {} lists all, --max-skipped allows more",
+        place.display(), audit.skipped.len(), audit_path.display()
+    )]
+    TooManySkipped {
+        /// The dataset's folder, or that of the merged dataset.
+        place: PathBuf,
+        /// Samples found, good and bad.
+        found: u64,
+        /// How many might have been left out.
+        allowed: u64,
+        /// The first reason.
+        first: String,
+        /// What `audit.json` holds.
+        audit: Box<Audit>,
+        /// Where the audit lies.
+        audit_path: PathBuf,
+    },
+}
+
+impl PackError {
+    /// With the number of shards kept, where running again helps.
+    pub(super) fn after(self, shards: usize) -> Self {
+        match self {
+            Self::Write(WriteError::Io { .. })
+            | Self::File(FileError::Io { .. })
+            | Self::Journal(JournalError::File(FileError::Io { .. })) => {
+                Self::Stopped { source: Box::new(self), shards }
+            }
+            other => other,
+        }
+    }
+}
