@@ -6,6 +6,7 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use loader::{Augment, DomainSource, Loader, LoaderError, LoaderOptions};
+use shard_format::Dataset;
 use support::{CLASSES, pack, two_domains};
 
 fn refusal(options: LoaderOptions) -> LoaderError {
@@ -17,17 +18,27 @@ fn shard_files(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| path.extension().is_some_and(|extension| extension == "shard")).collect()
 }
 
+/// Alters the last bytes of the first sample of a folder, which lie in its label tiles; gives back
+/// the shard.
+fn alter_first_sample(folder: &Path, bytes_altered: usize) -> PathBuf {
+    const HEADER: usize = 64;
+    let stored = Dataset::open(folder).unwrap().sample(0).stored_bytes;
+    let shard = shard_files(folder).remove(0);
+    let mut bytes = std::fs::read(&shard).unwrap();
+    let end = HEADER + usize::try_from(stored).unwrap();
+    for byte in &mut bytes[end - bytes_altered..end] {
+        *byte ^= 0x55;
+    }
+    std::fs::write(&shard, bytes).unwrap();
+    shard
+}
+
 #[test]
 fn an_altered_tile_ends_the_stream_with_file_sample_and_tile() {
     let root = tempfile::tempdir().unwrap();
-    let options = LoaderOptions { end_batch: u64::MAX, workers: 3, ..two_domains(&root) };
-    let shard = &shard_files(&options.domains[1].shards[0])[0];
-    let mut bytes = std::fs::read(shard).unwrap();
-    let middle = bytes.len() / 2;
-    for byte in &mut bytes[middle..middle + 64] {
-        *byte ^= 0x55;
-    }
-    std::fs::write(shard, bytes).unwrap();
+    // Enough batches to meet every sample.
+    let options = LoaderOptions { end_batch: 100, workers: 3, ..two_domains(&root) };
+    let shard = alter_first_sample(&options.domains[1].shards[0], 16);
 
     let mut loader = Loader::start(options).unwrap();
     let error = loader.find_map(Result::err).unwrap();
@@ -45,12 +56,8 @@ fn an_altered_tile_ends_the_stream_with_file_sample_and_tile() {
 #[test]
 fn the_same_error_comes_at_the_same_batch_whatever_the_number_of_workers() {
     let root = tempfile::tempdir().unwrap();
-    let options = LoaderOptions { end_batch: u64::MAX, ..two_domains(&root) };
-    let shard = &shard_files(&options.domains[0].shards[0])[0];
-    let mut bytes = std::fs::read(shard).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    std::fs::write(shard, bytes).unwrap();
+    let options = LoaderOptions { end_batch: 100, ..two_domains(&root) };
+    alter_first_sample(&options.domains[0].shards[0], 1);
     let outcome = |workers| {
         let options = LoaderOptions { workers, ..options.clone() };
         let mut loader = Loader::start(options).unwrap();

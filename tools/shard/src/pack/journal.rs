@@ -83,7 +83,7 @@ pub enum JournalError {
     },
 }
 
-/// The journal of a run that is going on; the lock ends with it.
+/// The journal of a run that is going on; the lock ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Journal {
     dir: PathBuf,
@@ -179,6 +179,14 @@ impl Journal {
 
     fn io_error(&self, action: &'static str, source: io::Error) -> JournalError {
         FileError::Io { path: self.path.clone(), action, source }.into()
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Closing alone keeps the lock where a child process has inherited the file; and if it
+        // cannot be unlocked, it is closed all the same.
+        drop(self.file.unlock());
     }
 }
 

@@ -1,4 +1,5 @@
 //! The program as its users see it: packing, checking, describing and unpacking a toy dataset.
+#![cfg(test)]
 
 mod audits;
 mod pack_failures;

@@ -1,6 +1,7 @@
 //! Parts that are packed on their own and merged give what one run gives.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use shard::merge::{MergeError, MergeOptions, merge};
@@ -197,7 +198,7 @@ fn the_share_of_skips_counts_over_all_parts() {
 }
 
 #[test]
-fn a_merge_that_was_killed_is_done_again_from_its_start() {
+fn a_merge_that_failed_or_was_killed_is_done_again_from_its_start() {
     let city = city();
     pack(&city.options("whole"), &|_, _| ()).unwrap();
     let two = parts(&city, 2);
@@ -210,6 +211,15 @@ fn a_merge_that_was_killed_is_done_again_from_its_start() {
     let small = MergeOptions { space: Space::Quota(1000), ..options(&city, two.clone(), "merged") };
     let error = merge(&small, &|_, _| ()).unwrap_err();
     assert!(city.text(&error).starts_with("merged: 1000 B free, expected about "), "{error}");
+    // What a killed merge leaves: its journal, shards and an unfinished file.
+    let killed = AssertUnwindSafe(|| {
+        merge(&options(&city, two.clone(), "merged"), &|done, _| assert!(done < 5, "killed"))
+    });
+    assert!(catch_unwind(killed).is_err());
+    assert!(city.exists("merged/.pack-journal.jsonl"));
+    for leftover in ["toy-00000.shard", "toy-00009.shard", ".toy-00001.shard.partial"] {
+        fs::write(city.path("merged").join(leftover), "half a shard").unwrap();
+    }
     merge(&options(&city, two, "merged"), &|_, _| ()).unwrap();
     assert!(city.packed_bytes("merged") == city.packed_bytes("whole"));
 }
