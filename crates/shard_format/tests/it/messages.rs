@@ -234,7 +234,7 @@ fn of_a_file_that_shrinks() {
     let window = Window::whole(3, 2);
     let error = dataset.read_image(0, window, &mut Decoder::new()).unwrap_err().to_string();
     let error = error.replace(&*folder.path().to_string_lossy(), "FOLDER");
-    assert_snapshot!(error, @r#"FOLDER/toy-00000.shard: sample "0": cannot read bytes 242 to 3314: the file has 1000 bytes, expected at least 3314; hint: the shard was cut off after it was opened, or cannot be reached any more"#);
+    assert_snapshot!(error, @r#"FOLDER/toy-00000.shard: sample "0": cannot read bytes 242 to 3314: the file has 1000 bytes, expected at least 3314; hint: it was cut off after it was opened"#);
 }
 
 #[test]
