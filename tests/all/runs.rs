@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use burn::tensor::Device;
 use evaluation::protocol::InferenceProtocol;
 use evaluation::targets::{EvaluationError, Target};
-use shard_store::StoreOptions;
+use shard_store::{AccessMode, StoreOptions};
 use training::recipe::Recipe;
 use training::run::{self, Machine, RunError};
 
@@ -27,6 +27,21 @@ fn train(recipe: &Recipe, out: &Path) -> Silent {
 
 fn bytes(dir: &Path, file: &str) -> Vec<u8> {
     fs::read(dir.join(file)).unwrap_or_else(|e| panic!("{}/{file}: {e}", dir.display()))
+}
+
+#[test]
+fn shards_read_in_pieces_give_the_run_of_mapped_shards_bit_for_bit() {
+    let toy = Toy::new();
+    let recipe = toy.recipe(&["steps=2"]);
+    let device = Device::flex();
+    let [mapped, pieces] = [AccessMode::Map, AccessMode::Read].map(|access| {
+        let out = toy.path(&format!("{access:?}"));
+        let store = StoreOptions { access, ..StoreOptions::default() };
+        let machine = Machine { store: &store, ..cpu(&device) };
+        run::start(&recipe, &out, machine, &mut Silent::default()).unwrap();
+        bytes(&out, "checkpoint.safetensors")
+    });
+    assert!(mapped == pieces);
 }
 
 #[test]

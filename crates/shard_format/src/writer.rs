@@ -114,6 +114,27 @@ impl DatasetWriter {
         Ok(writer)
     }
 
+    /// Finishes the open shard if `sample`, which is to be pushed next, does not fit into it.
+    ///
+    /// [`push`](Self::push) does so too; called before it, a caller learns of the finished shard
+    /// even if pushing fails.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push).
+    pub fn make_room(&mut self, sample: &EncodedSample) -> Result<Option<ShardEntry>, WriteError> {
+        self.check_unbroken()?;
+        self.check_sample(sample)?;
+        if self.open.as_ref().is_some_and(|open| {
+            open.length_with(sample).is_none_or(|length| length > self.options.max_shard_bytes)
+        }) {
+            self.broken = true;
+            let closed = self.close_shard()?;
+            self.broken = false;
+            return Ok(closed);
+        }
+        Ok(None)
+    }
+
     /// Appends a sample and returns the shard that is finished thereby, if one is; it does not
     /// hold this sample.
     ///
@@ -122,15 +143,8 @@ impl DatasetWriter {
     /// train id without a class, or the file system fails. After the last of these the dataset
     /// cannot be finished.
     pub fn push(&mut self, sample: EncodedSample) -> Result<Option<ShardEntry>, WriteError> {
-        self.check_unbroken()?;
-        self.check_sample(&sample)?;
+        let closed = self.make_room(&sample)?;
         self.broken = true;
-        let mut closed = None;
-        if self.open.as_ref().is_some_and(|open| {
-            open.length_with(&sample).is_none_or(|length| length > self.options.max_shard_bytes)
-        }) {
-            closed = self.close_shard()?;
-        }
         let open = match &mut self.open {
             Some(open) => open,
             None => {

@@ -25,12 +25,12 @@ pub(crate) fn pack_shown(report: &PackReport) -> String {
     // Writing to a string cannot fail.
     _ = writeln!(
         text,
-        "\npacked {} samples of {} ({}{}) into {} shards, {}; {} left out",
-        audit.packed,
+        "\npacked {} of {} ({}{}) into {}, {}; {} left out",
+        counted(audit.packed as usize, "sample"),
         audit.dataset,
         audit.split,
         audit.part.map_or(String::new(), |part| format!(", part {part}")),
-        shards.count(),
+        counted(shards.count(), "shard"),
         bytes_shown(bytes),
         audit.skipped.len() + audit.excluded.len(),
     );

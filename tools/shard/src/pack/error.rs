@@ -34,8 +34,8 @@ pub enum PackError {
     Threads(#[from] ThreadError),
     /// The file system failed on the way.
     #[error(
-        "{source}; hint: {shards} finished shards are kept, free some space if the disk is full \
-         and run the same command again to go on"
+        "{source}; hint: finished shards ({shards}) are kept, free some space if the disk is \
+         full and run the same command again to go on"
     )]
     Stopped {
         /// What failed.

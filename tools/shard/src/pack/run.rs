@@ -20,6 +20,7 @@ use super::sample::{Encoded, Failure, PairJobs, default_memory_bytes};
 use super::space::estimate;
 use super::{PackError, PackReport, Prepared};
 use crate::audit::{AUDIT_FILE, Audit};
+use crate::summary::counted;
 
 /// A run that will fail for its skips goes on until it has this many to show.
 const SKIPS_TO_SHOW: u64 = 100;
@@ -111,15 +112,20 @@ fn open_writer(
         Err(WriteError::Changed { .. } | WriteError::Unreadable(_)) => {
             let intact = shards.iter().take_while(|shard| is_intact(out, &shard.shard)).count();
             let lost = shards.len() - intact;
-            warn!("{}: {lost} finished shards are redone, as one was altered", out.display());
+            warn!(
+                "{}: {} redone, as one was altered",
+                out.display(),
+                counted(lost, "finished shard")
+            );
             shards.truncate(intact);
             resume_writer(prepared, &shards)?
         }
         writer => writer?,
     };
     journal.keep_shards(shards.len())?;
-    let samples: u64 = shards.iter().map(|shard| u64::from(shard.shard.samples)).sum();
-    info!("resuming: {} shards with {samples} samples are done", shards.len());
+    let samples = shards.iter().map(|shard| shard.shard.samples as usize).sum();
+    let (shards_done, samples) = (counted(shards.len(), "shard"), counted(samples, "sample"));
+    info!("resuming: {shards_done} with {samples} done");
     Ok((writer, shards))
 }
 
@@ -220,10 +226,11 @@ impl Run<'_> {
             return Ok(());
         }
         // The shard that a sample closes does not hold it: all pairs before this one are done.
-        if let Some(shard) = self.writer.push(sample)? {
+        if let Some(shard) = self.writer.make_room(&sample)? {
             self.journal.add(&self.ledger.finish_shard(shard, pair as u64))?;
             self.finished_shards += 1;
         }
+        self.writer.push(sample)?;
         self.ledger.pack(counted);
         Ok(())
     }

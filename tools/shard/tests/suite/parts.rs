@@ -114,7 +114,7 @@ fn the_program_packs_and_merges_parts() {
     }
     let merged = city.shard(&["merge", "@part-2", "@part-1", "--out", "@merged"]);
     assert_eq!(merged.result, Ok(Outcome::Done));
-    assert!(merged.output.contains("packed 5 samples of toy (train) into 1 shards"));
+    assert!(merged.output.contains("packed 5 samples of toy (train) into 1 shard"));
     assert!(city.packed_bytes("merged") == city.packed_bytes("whole"));
     let again = city.shard(&["merge", "@part-2", "@part-1", "--out", "@merged"]);
     assert!(again.result.unwrap_err().starts_with("merged/index.json: a dataset is already here"));
