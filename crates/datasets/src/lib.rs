@@ -82,16 +82,18 @@ mod pattern;
 mod png_file;
 mod polygons;
 mod sample;
+mod sample_error;
 mod tally;
 
 pub use built_in::built_in_names;
 pub use draft::{Draft, draft_manifest};
-pub use error::{DatasetError, SampleError, SampleErrorKind, WrongLayout};
+pub use error::{DatasetError, WrongLayout};
 pub use id_table::IdEntry;
 pub use image_file::{Rgb, decode_image};
 pub use listing::{Listing, Pair, Skip, SkipKind};
 pub use manifest::{Encoding, Manifest, Split};
 pub use sample::{Decoded, PairSize};
+pub use sample_error::{SampleError, SampleErrorKind};
 pub use tally::{ClassTally, Tally};
 
 /// The train id of pixels that count for nothing.

@@ -4,14 +4,12 @@
 
 pub mod charts;
 pub mod confusion;
-pub mod palette;
 pub mod pictures;
 pub mod predictor;
 pub mod protocol;
 pub mod report;
 pub mod scores;
 pub mod targets;
-pub mod whole_file;
 
 pub use confusion::ConfusionMatrix;
 pub use scores::{EvalScores, Protocol, TargetScore};

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use crate::charts::ChartError;
 use crate::scores::{EvalScores, Protocol, TargetScore};
-use crate::whole_file;
 
 use text::{escape, paragraph};
 

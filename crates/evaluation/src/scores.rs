@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::confusion::{ConfusionMatrix, mean_of_present};
-use crate::whole_file;
 
 pub use table::table;
 

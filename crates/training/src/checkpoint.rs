@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor};
-use evaluation::whole_file;
 use models::deeplab_v3_plus::DeepLabV3Plus;
 use models::layout::tensor_from;
 use models::weights::{self, MEMORY_KEY, WeightsError};

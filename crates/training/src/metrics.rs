@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
 use evaluation::report::Curve;
-use evaluation::whole_file;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::step::{PassReport, StepReport};

@@ -4,6 +4,7 @@
 //! `metrics.jsonl` and `checkpoint.safetensors`.
 
 mod facts;
+mod first_memory;
 mod folder;
 
 use std::fs;
@@ -11,13 +12,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, Tensor};
 use evaluation::predictor::{Predictor, ReadSettings};
-use evaluation::whole_file;
 use loader::{Loader, LoaderError, LoaderOptions};
 use models::deeplab_v3_plus::DeepLabV3Plus;
-use models::memory::MemoryInit;
-use models::mode::Plain;
-use models::pass::{Normalization, Pass};
-use models::random::mix;
 use shard_store::{StoreError, StoreOptions};
 
 use crate::batches::{meta_split, samples};
@@ -236,7 +232,7 @@ fn train(
         checkpoint::load(&checkpoint_path, &network, device)?
     } else {
         let mut state = State::new(&network, recipe.seed, device, DType::F32);
-        initialize_memory(recipe, &network, &mut state, machine.store, observer)?;
+        first_memory::initialize(recipe, &network, &mut state, machine.store, observer)?;
         checkpoint::save(&checkpoint_path, &network, &state)?;
         state
     };
@@ -326,51 +322,6 @@ fn take_step(
             (next, report, [names(&split.meta_train), names(&split.meta_test)])
         }
     }
-}
-
-/// Gives the memory its first value: class means of F over random crops, in evaluation mode.
-///
-/// Source: `memory_initalize` in the reference, which takes two epochs.
-fn initialize_memory(
-    recipe: &Recipe,
-    network: &DeepLabV3Plus,
-    state: &mut State,
-    store: &StoreOptions,
-    observer: &mut dyn Observer,
-) -> Result<(), RunError> {
-    let Some(slots) = &state.memory else { return Ok(()) };
-    let count = recipe.model.memory_init_batches;
-    observer.phase("memory initialisation", 0, count);
-    let mut init = MemoryInit::new(slots);
-    let device = slots.device();
-    // Other crops than those of training.
-    let seed = mix(recipe.seed ^ 0x6d65_6d6f_7279);
-    if count > 0 {
-        for batch in Loader::start(loader_options(recipe, seed, [0, count], store))? {
-            let batch = batch?;
-            let all: Vec<usize> = (0..batch.domains.len()).collect();
-            let samples = samples(&batch, &all, network.config.classes, &device);
-            let mut pass = Pass::<Plain>::new(
-                &network.layout,
-                state.parameters.clone(),
-                &state.statistics,
-                Normalization::Running,
-            );
-            let feature = network.encode(&mut pass, samples.image).feature;
-            let [_, _, height, width] = feature.dims();
-            let weights = samples.labels.class_weights(
-                [height, width],
-                network.config.classes,
-                recipe.method.label_weights.into(),
-                &device,
-                DType::F32,
-            );
-            init.add(feature, &weights);
-            observer.advance();
-        }
-    }
-    state.memory = Some(init.finish());
-    Ok(())
 }
 
 fn loader_options(

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pack::findings::{Count, Findings};
 use crate::pack::part::Part;
-use crate::whole_file::{self, FileError};
+use crate::json_file::{self, FileError};
 
 /// Name of the audit in the folder of the shards.
 pub const AUDIT_FILE: &str = "audit.json";
@@ -90,7 +90,7 @@ impl Audit {
     /// The file system refuses.
     pub fn write(&self, dir: &Path) -> Result<PathBuf, FileError> {
         let path = dir.join(AUDIT_FILE);
-        whole_file::write_json(&path, self)?;
+        json_file::write_json(&path, self)?;
         Ok(path)
     }
 
@@ -99,7 +99,7 @@ impl Audit {
     /// # Errors
     /// There is none, or it is not as it was written.
     pub fn load(dir: &Path) -> Result<Self, FileError> {
-        whole_file::read_json(&dir.join(AUDIT_FILE))
+        json_file::read_json(&dir.join(AUDIT_FILE))
     }
 
     /// The audit of a split that was listed, before any pair is read.

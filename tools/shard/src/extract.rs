@@ -10,7 +10,6 @@ use shard_format::{Dataset, Decoder, ReadError, Window};
 
 use crate::choice::{UnknownSample, places_of};
 use crate::png_file;
-use crate::whole_file;
 
 /// Why samples were not extracted.
 #[derive(Debug, thiserror::Error)]

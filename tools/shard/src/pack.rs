@@ -22,7 +22,7 @@ pub use self::part::{PART_FILE, Part};
 pub use self::pipeline::ThreadError;
 pub use self::space::{Space, SpaceError};
 use crate::audit::Audit;
-pub use crate::whole_file::FileError;
+pub use crate::json_file::FileError;
 
 /// What to pack, and how.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use eval::{Evaluation, REPORT_FILE, SCORES_FILE, evaluate, open_targets};
 use evaluation::protocol::InferenceProtocol;
 use evaluation::report::{self, ReportData, RunReport, SamplePicture};
-use evaluation::{scores, whole_file};
+use evaluation::scores;
 use kernels::device::OpenedDevice;
 use shard::pack::{self, PackOptions};
 use shard_store::StoreOptions;

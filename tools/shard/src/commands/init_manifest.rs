@@ -1,6 +1,5 @@
 //! `shard init-manifest`.
 
-use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -40,20 +39,9 @@ fn refuse_existing(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a file that must not exist, aside first.
+/// Writes a file that must not exist.
 fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = path.with_file_name(format!(".{name}.partial"));
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&aside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        // Unlike a rename, a link replaces no file that has come into being meanwhile.
-        std::fs::hard_link(&aside, path)
-    };
-    let written = write();
-    drop(std::fs::remove_file(&aside));
-    match written {
+    match whole_file::write_new(path, bytes) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => refuse_existing(path),
         written => written.with_context(|| path.display().to_string()),
     }

@@ -8,7 +8,6 @@ use clap_mangen::Man;
 use terminal::Outcome;
 
 use crate::cli::{Cli, ManArguments};
-use crate::whole_file;
 
 pub(super) fn run(arguments: &ManArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let folder = &arguments.out;

@@ -9,7 +9,6 @@ use tracing::info;
 use crate::cli::StatsArguments;
 use crate::stats::{chart, count, shown};
 use crate::store;
-use crate::whole_file;
 
 pub(super) fn run(arguments: &StatsArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let dataset = store::open(&arguments.dataset)?;

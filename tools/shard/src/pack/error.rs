@@ -9,7 +9,7 @@ use super::journal::JournalError;
 use super::pipeline::ThreadError;
 use super::space::SpaceError;
 use crate::audit::Audit;
-use crate::whole_file::FileError;
+use crate::json_file::FileError;
 
 /// Why nothing was packed.
 #[derive(Debug, thiserror::Error)]

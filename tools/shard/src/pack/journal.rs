@@ -17,7 +17,7 @@ use tracing::warn;
 
 use super::findings::Findings;
 use super::fingerprint::Fingerprint;
-use crate::whole_file::{FileError, sync_folder};
+use crate::json_file::{FileError, sync_folder};
 
 /// Name of the journal in the folder of the shards.
 pub(crate) const JOURNAL_FILE: &str = ".pack-journal.jsonl";

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::findings::Findings;
 use super::fingerprint::Fingerprint;
 use crate::audit::Audit;
-use crate::whole_file::{self, FileError};
+use crate::json_file::{self, FileError};
 
 /// Name of the file in the folder of a part that `shard merge` reads.
 pub const PART_FILE: &str = "part.json";
@@ -73,12 +73,12 @@ pub(crate) struct PartFacts {
 
 impl PartFacts {
     pub(crate) fn write(&self, dir: &Path) -> Result<(), FileError> {
-        whole_file::write_json(&dir.join(PART_FILE), self)
+        json_file::write_json(&dir.join(PART_FILE), self)
     }
 
     pub(crate) fn load(dir: &Path) -> Result<Self, FileError> {
         let path = dir.join(PART_FILE);
-        let facts: Self = whole_file::read_json(&path)?;
+        let facts: Self = json_file::read_json(&path)?;
         let Part { number, count } = facts.part;
         if !(1..=count).contains(&number) {
             let source = serde_json::Error::custom(format!("part {}", facts.part));

@@ -11,8 +11,7 @@ use rayon::prelude::*;
 use shard_format::{Dataset, Decoder, IGNORE_BIT, ReadError, RgbImage, Window};
 
 use crate::choice::{UnknownSample, drawn, places_of};
-use crate::palette::class_colours;
-use crate::whole_file;
+use palette::class_colours;
 
 /// Which samples to draw.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Class frequencies as a bar chart.
 
 use crate::canvas::{Anchor, Canvas, Colour, TextStyle, fitted, text_width};
-use crate::palette::{IGNORED, class_colours};
+use palette::{IGNORED, class_colours};
 
 use super::{Frequency, Statistics};
 

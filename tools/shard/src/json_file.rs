@@ -1,7 +1,7 @@
-//! Files that are there whole or not at all.
+//! Small JSON files beside the shards.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -35,23 +35,9 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), File
     let write = || {
         let mut text = serde_json::to_string_pretty(value)?;
         text.push('\n');
-        write(path, text.as_bytes())
+        whole_file::write(path, text.as_bytes())
     };
     write().map_err(|source| FileError::Io { path: path.into(), action: "write the file", source })
-}
-
-/// Writes `bytes` aside, syncs them, and gives them the name `path`.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let aside = path.with_file_name(format!(".{name}.partial"));
-    let mut file = File::create(&aside)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    let renamed = written.and_then(|()| fs::rename(&aside, path));
-    if renamed.is_err() {
-        // It is of no use, and on a full disk its room is.
-        drop(fs::remove_file(&aside));
-    }
-    renamed
 }
 
 /// Reads what [`write_json`] wrote.
@@ -66,7 +52,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, FileError
 
 /// Makes the names in `dir` durable.
 pub(crate) fn sync_folder(dir: &Path) -> Result<(), FileError> {
-    File::open(dir).and_then(|folder| folder.sync_all()).map_err(|source| FileError::Io {
+    whole_file::sync_folder(dir).map_err(|source| FileError::Io {
         path: dir.into(),
         action: "sync the folder",
         source,

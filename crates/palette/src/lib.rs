@@ -1,12 +1,10 @@
 //! Colours of classes in pictures.
+#![forbid(unsafe_code)]
 
-/// The colour of pixels that count for nothing, where they are painted at all.
-pub(crate) const IGNORED: [u8; 3] = [0, 0, 0];
-
-/// Names and colours of the Cityscapes classes.
+/// Names and colours of the 19 Cityscapes classes, by train id.
 ///
 /// Source: `trainId2color` of cityscapesscripts/helpers/labels.py.
-const CITYSCAPES: [(&str, [u8; 3]); 19] = [
+pub const CITYSCAPES: [(&str, [u8; 3]); 19] = [
     ("road", [128, 64, 128]),
     ("sidewalk", [244, 35, 232]),
     ("building", [70, 70, 70]),
@@ -34,7 +32,8 @@ const HUE_STEP: f64 = 137.508;
 
 /// One colour per class: Cityscapes' own for a class that has its name there, a made one for any
 /// other.
-pub(crate) fn class_colours(class_names: &[String]) -> Vec<[u8; 3]> {
+#[must_use]
+pub fn class_colours(class_names: &[String]) -> Vec<[u8; 3]> {
     let official = |name: &String| CITYSCAPES.iter().find(|(known, _)| known == name);
     let colour = |(train_id, name)| match official(name) {
         Some((_, colour)) => *colour,
@@ -53,11 +52,68 @@ fn made(train_id: usize) -> [u8; 3] {
     [channel(0.0), channel(4.0), channel(2.0)]
 }
 
+/// The colour of the ignore id and of every id that is no train id.
+pub const IGNORED: [u8; 3] = [0, 0, 0];
+
+/// The colour of one train id, whose class is taken to be that of Cityscapes.
+#[must_use]
+pub fn colour(train_id: u8) -> [u8; 3] {
+    CITYSCAPES.get(usize::from(train_id)).map_or(IGNORED, |(_, colour)| *colour)
+}
+
+/// Paints a label map.
+///
+/// Shapes: `train_ids` `[H*W]`, result `[H*W*3]` interleaved RGB.
+#[must_use]
+pub fn colourise(train_ids: &[u8]) -> Vec<u8> {
+    train_ids.iter().flat_map(|&train_id| colour(train_id)).collect()
+}
+
+/// Lays a painted label map over its image; ignored pixels keep the image.
+///
+/// Shapes: `rgb` `[H*W*3]`, `train_ids` `[H*W]`, result `[H*W*3]`.
+/// `opacity` is the share of the label colour, 0 to 1.
+///
+/// # Panics
+/// If the image and the label map differ in pixel count.
+#[must_use]
+pub fn overlay(rgb: &[u8], train_ids: &[u8], opacity: f32) -> Vec<u8> {
+    assert_eq!(rgb.len(), train_ids.len() * 3, "image and label map differ in pixel count");
+    let mut painted = rgb.to_vec();
+    for (pixel, &train_id) in painted.chunks_exact_mut(3).zip(train_ids) {
+        let Some((_, colour)) = CITYSCAPES.get(usize::from(train_id)) else { continue };
+        for (channel, &paint) in pixel.iter_mut().zip(colour) {
+            let mixed = f32::from(*channel) * (1.0 - opacity) + f32::from(paint) * opacity;
+            *channel = mixed.round() as u8; // saturates
+        }
+    }
+    painted
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn every_class_and_the_ignore_id_has_a_colour_of_its_own() {
+        let classes = CITYSCAPES.iter().map(|(_, colour)| colour);
+        let colours: BTreeSet<_> = classes.chain([&IGNORED]).collect();
+        assert_eq!(colours.len(), 20);
+    }
+
+    #[test]
+    fn labels_are_painted_pixel_by_pixel() {
+        assert_eq!(colourise(&[13, 255, 19, 0]), [0, 0, 142, 0, 0, 0, 0, 0, 0, 128, 64, 128]);
+    }
+
+    #[test]
+    fn an_overlay_mixes_classes_and_leaves_ignored_pixels() {
+        let image = [100, 100, 100, 10, 20, 30];
+        assert_eq!(overlay(&image, &[12, 255], 0.5), [178, 50, 50, 10, 20, 30]);
+        assert_eq!(overlay(&image, &[12, 255], 0.0), image);
+    }
 
     #[test]
     fn known_names_have_their_official_colour_wherever_they_stand() {

@@ -1,0 +1,60 @@
+//! The first value of the memory.
+
+use burn::tensor::DType;
+use loader::Loader;
+use models::deeplab_v3_plus::DeepLabV3Plus;
+use models::memory::MemoryInit;
+use models::mode::Plain;
+use models::pass::{Normalization, Pass};
+use models::random::mix;
+use shard_store::StoreOptions;
+
+use super::{Observer, RunError, loader_options};
+use crate::batches::samples;
+use crate::recipe::Recipe;
+use crate::state::State;
+
+/// Gives the memory its first value: class means of F over random crops, in evaluation mode.
+///
+/// Source: `memory_initalize` in the reference, which takes two epochs.
+pub(super) fn initialize(
+    recipe: &Recipe,
+    network: &DeepLabV3Plus,
+    state: &mut State,
+    store: &StoreOptions,
+    observer: &mut dyn Observer,
+) -> Result<(), RunError> {
+    let Some(slots) = &state.memory else { return Ok(()) };
+    let count = recipe.model.memory_init_batches;
+    observer.phase("memory initialisation", 0, count);
+    let mut init = MemoryInit::new(slots);
+    let device = slots.device();
+    // Other crops than those of training.
+    let seed = mix(recipe.seed ^ 0x6d65_6d6f_7279);
+    if count > 0 {
+        for batch in Loader::start(loader_options(recipe, seed, [0, count], store))? {
+            let batch = batch?;
+            let all: Vec<usize> = (0..batch.domains.len()).collect();
+            let samples = samples(&batch, &all, network.config.classes, &device);
+            let mut pass = Pass::<Plain>::new(
+                &network.layout,
+                state.parameters.clone(),
+                &state.statistics,
+                Normalization::Running,
+            );
+            let feature = network.encode(&mut pass, samples.image).feature;
+            let [_, _, height, width] = feature.dims();
+            let weights = samples.labels.class_weights(
+                [height, width],
+                network.config.classes,
+                recipe.method.label_weights.into(),
+                &device,
+                DType::F32,
+            );
+            init.add(feature, &weights);
+            observer.advance();
+        }
+    }
+    state.memory = Some(init.finish());
+    Ok(())
+}
