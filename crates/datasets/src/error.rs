@@ -49,10 +49,7 @@ pub enum DatasetError {
     },
     /// The manifest has no reading of that name.
     #[error(
-        "{}: no reading `{reading}`, expected {}",
-        path.display(),
-        if known.is_empty() { "none, for it has no readings".into() }
-        else { format!("one of: {}", known.join(", ")) }
+        "{}: no reading `{reading}`, expected one of: {}", path.display(), known.join(", ")
     )]
     UnknownReading {
         /// The manifest.

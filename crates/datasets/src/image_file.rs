@@ -19,6 +19,10 @@ pub struct Rgb {
     pub pixels: Vec<u8>,
 }
 
+/// Bytes of a file among which its size is looked for, 8 MiB: before a JPEG's frame header there
+/// may be pictures and profiles.
+pub(crate) const MAX_HEADER_BYTES: usize = 8 << 20;
+
 /// Columns and rows of an image, and whether it is a JPEG, from its header alone; `bytes` may be
 /// the beginning of the file. `path` only names it in errors.
 pub(crate) fn size(path: &Path, bytes: &[u8]) -> Result<(u32, u32, bool), SampleError> {
@@ -26,7 +30,17 @@ pub(crate) fn size(path: &Path, bytes: &[u8]) -> Result<(u32, u32, bool), Sample
         let (width, height) = png_file::size(path, bytes)?;
         (width, height, false)
     } else if bytes.starts_with(jpeg_image::SIGNATURE) {
-        let size = jpeg_image::size(bytes).map_err(|error| undecodable(path, &error))?;
+        let beginning = bytes.get(..MAX_HEADER_BYTES);
+        let size =
+            jpeg_image::size(beginning.unwrap_or(bytes)).map_err(|error| match beginning {
+                None => undecodable(path, &error),
+                Some(_) => SampleError::Undecodable {
+                    path: path.into(),
+                    reason: format!(
+                        "its first {MAX_HEADER_BYTES} bytes do not tell its size: {error}"
+                    ),
+                },
+            })?;
         (size.width, size.height, true)
     } else {
         return Err(no_picture(path, bytes));

@@ -9,24 +9,24 @@ use crate::image_file::first_bytes;
 use crate::png_file::{self, Samples, format_name};
 use crate::{Encoding, SampleError};
 
-/// A label map: `train_ids` is [height, width].
-pub(crate) struct Labels {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) train_ids: Vec<u8>,
+/// Columns and rows from the header of a label PNG; `path` only names it in errors.
+pub(crate) fn size(path: &Path, bytes: &[u8]) -> Result<(u32, u32), SampleError> {
+    if !bytes.starts_with(png_file::SIGNATURE) {
+        let (found, expected) = (first_bytes(bytes), "a PNG label");
+        return Err(SampleError::Format { path: path.into(), found, expected });
+    }
+    let (width, height) = png_file::size(path, bytes)?;
+    png_file::check_size(path, u64::from(width), u64::from(height))?;
+    Ok((width, height))
 }
 
-/// Decodes the bytes of a label PNG; `path` only names it in errors.
+/// Decodes the bytes of a label PNG to train ids, [height, width]; `path` only names it in errors.
 pub(crate) fn decode(
     path: &Path,
     bytes: &[u8],
     encoding: Encoding,
     table: &IdTable,
-) -> Result<Labels, SampleError> {
-    if !bytes.starts_with(png_file::SIGNATURE) {
-        let (found, expected) = (first_bytes(bytes), "a PNG label");
-        return Err(SampleError::Format { path: path.into(), found, expected });
-    }
+) -> Result<Vec<u8>, SampleError> {
     let accept = |color, depth| match expected_format(encoding, color, depth) {
         None => Ok(()),
         Some(expected) => Err(SampleError::PixelFormat {
@@ -37,13 +37,11 @@ pub(crate) fn decode(
     };
     // Identity: no palette expansion, no cutting of 16 bits, no gamma.
     let samples = png_file::decode(path, bytes, Transformations::IDENTITY, accept)?;
-    let (width, height) = (samples.width, samples.height);
-    let train_ids = match table {
-        IdTable::Values(table) => map_values(path, table, width, &stored_values(&samples))?,
-        IdTable::Colours(table) => map_colours(path, table, &samples)?,
-        IdTable::Names(_) => Vec::new(),
-    };
-    Ok(Labels { width, height, train_ids })
+    match table {
+        IdTable::Values(table) => map_values(path, table, samples.width, &stored_values(&samples)),
+        IdTable::Colours(table) => map_colours(path, table, &samples),
+        IdTable::Names(_) => Ok(Vec::new()),
+    }
 }
 
 /// `None` where colour type and depth suit the encoding, else what would.
@@ -194,7 +192,7 @@ mod tests {
 
     fn ids(encoding: Encoding, bytes: &[u8]) -> Result<Vec<u8>, String> {
         let labels = decode(Path::new("label.png"), bytes, encoding, &values_table());
-        labels.map(|labels| labels.train_ids).map_err(|error| error.to_string())
+        labels.map_err(|error| error.to_string())
     }
 
     #[test]
@@ -260,7 +258,7 @@ mod tests {
             let bytes = png(1, ColorType::Rgb, BitDepth::Eight, data);
             decode(Path::new("c.png"), &bytes, Encoding::RgbColour, &table)
         };
-        assert_eq!(colours(&[128, 64, 128, 128, 64, 128]).unwrap().train_ids, [0, 0]);
+        assert_eq!(colours(&[128, 64, 128, 128, 64, 128]).unwrap(), [0, 0]);
         let error = colours(&[128, 64, 128, 128, 64, 129]).err().unwrap().to_string();
         assert!(error.starts_with("c.png: unknown label colour (128, 64, 129) at pixel x=0, y=1"));
     }

@@ -9,6 +9,7 @@
 //! name = "camvid"                       # the dataset's name, and its domain unless told otherwise
 //! mapping = "camvid-11/1"               # name and version of the label mapping, kept in the shards
 //! license = "research use only"         # one line, shown whenever the data is packed
+//! reading = "pavement-sidewalk"         # optional: the name of this reading; default: "default"
 //! classes = ["road", "sidewalk"]        # optional: the train ids in order; default: Cityscapes' 19
 //!
 //! [layout]
@@ -83,6 +84,7 @@ mod png_file;
 mod polygons;
 mod sample;
 mod sample_error;
+mod source_file;
 mod tally;
 
 pub use built_in::built_in_names;

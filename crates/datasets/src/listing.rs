@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnosis;
 use crate::manifest::Split;
-use crate::pattern::{Captures, Match, Pattern, SPLIT, STEM};
+use crate::pattern::{Captures, Match, Matches, Pattern, SPLIT, STEM};
 use crate::{DatasetError, Manifest, SampleErrorKind};
 
 /// Endings that list files may or may not give to their ids.
@@ -59,8 +59,10 @@ pub enum SkipKind {
     MissingLabel,
     /// A label or a listed id without an image.
     MissingImage,
-    /// A sample whose image and label are, byte for byte, those of an earlier one.
+    /// A sample whose image is, byte for byte, that of an earlier one.
     Duplicate,
+    /// A name that is not Unicode, a link to nothing, or no regular file.
+    BadFile,
     /// A pair that cannot be used.
     BadSample(SampleErrorKind),
 }
@@ -72,6 +74,7 @@ impl SkipKind {
             Self::MissingLabel => "missing-label",
             Self::MissingImage => "missing-image",
             Self::Duplicate => "duplicate",
+            Self::BadFile => "bad-file",
             Self::BadSample(SampleErrorKind::Undecodable) => "undecodable",
             Self::BadSample(SampleErrorKind::TooLarge) => "too-large",
             Self::BadSample(SampleErrorKind::PixelFormat) => "pixel-format",
@@ -85,7 +88,8 @@ impl SkipKind {
 impl Manifest {
     /// Lists the pairs of a split below `root`.
     ///
-    /// An image without a label and a label without an image are skipped, not errors.
+    /// An image without a label, a label without an image and a file of theirs that is none, or
+    /// whose name is not Unicode, are skipped, not errors.
     ///
     /// # Errors
     /// There is no such folder or split, the split's list cannot be read, the folder holds another
@@ -107,6 +111,8 @@ impl Manifest {
             listed: &listed,
             missing: BTreeSet::new(),
             leftovers: BTreeSet::new(),
+            broken: BTreeMap::new(),
+            broken_ids: BTreeSet::new(),
         };
         let images = search.images()?;
         if images.is_empty() {
@@ -121,6 +127,11 @@ impl Manifest {
             path: id,
             kind: SkipKind::MissingImage,
             reason: "in the split's list, but there is no such image".into(),
+        }));
+        listing.skipped.extend(search.broken.into_iter().map(|(path, reason)| Skip {
+            path,
+            kind: SkipKind::BadFile,
+            reason,
         }));
         listing.pairs.sort_by(|a, b| a.image_relative.cmp(&b.image_relative));
         listing.skipped.sort_by(|a, b| a.path.cmp(&b.path));
@@ -187,6 +198,10 @@ struct Search<'a> {
     /// Listed ids of which nothing was found so far.
     missing: BTreeSet<String>,
     leftovers: BTreeSet<String>,
+    /// Reasons why files that match cannot be used, by path.
+    broken: BTreeMap<String, String>,
+    /// The ids of images among them.
+    broken_ids: BTreeSet<String>,
 }
 
 impl Search<'_> {
@@ -197,7 +212,20 @@ impl Search<'_> {
         let mut missing = self.listed.clone().unwrap_or_default();
         let mut list_in_use = false;
         for pattern in &manifest.layout.images {
-            for file in self.find(pattern)? {
+            let found = self.find(pattern)?;
+            for file in found.broken {
+                if let Some(captures) = &file.captures {
+                    let (id, stem) = (self.id(pattern, captures), &captures[STEM]);
+                    if !pattern.uses_split() && !self.is_listed(&id, stem) {
+                        continue;
+                    }
+                    missing.remove(&id);
+                    missing.remove(stem);
+                    self.broken_ids.insert(id);
+                }
+                self.broken.insert(file.relative, file.reason);
+            }
+            for file in found.files {
                 let id = self.id(pattern, &file.captures);
                 if !pattern.uses_split() {
                     let stem = &file.captures[STEM];
@@ -267,10 +295,25 @@ impl Search<'_> {
         let mut known: BTreeSet<String> = files.map(String::from).collect();
         known.extend(listing.pairs.iter().map(|pair| pair.label_relative.clone()));
         for pattern in &manifest.layout.labels {
-            for file in self.find(pattern)? {
+            let found = self.find(pattern)?;
+            for file in found.broken {
+                if let Some(captures) = &file.captures {
+                    let Some(id) = self.id_of_label(captures) else { continue };
+                    let of_split = pattern.uses_split() || self.is_listed(&id, &captures[STEM]);
+                    // One skip is enough for a pair: its image is skipped for want of this label.
+                    if !of_split || ids.contains(id.as_str()) || self.broken_ids.contains(&id) {
+                        continue;
+                    }
+                }
+                self.broken.insert(file.relative, file.reason);
+            }
+            for file in found.files {
                 let stem = &file.captures[STEM];
                 let Some(id) = self.id_of_label(&file.captures) else { continue };
                 let of_split = pattern.uses_split() || self.is_listed(&id, stem);
+                if self.broken_ids.contains(&id) {
+                    continue;
+                }
                 if !of_split || ids.contains(id.as_str()) || known.contains(&file.relative) {
                     continue;
                 }
@@ -287,16 +330,17 @@ impl Search<'_> {
     }
 
     /// The files of a pattern, for each of the split's folders if it has `{split}`.
-    fn find(&mut self, pattern: &Pattern) -> Result<Vec<Match>, DatasetError> {
-        let mut files = Vec::new();
+    fn find(&mut self, pattern: &Pattern) -> Result<Matches, DatasetError> {
+        let mut all = Matches::default();
         for known in known_captures(pattern, self.split) {
             let found = pattern
                 .find(self.root, &known)
                 .map_err(|source| DatasetError::Io { path: self.root.into(), source })?;
             self.leftovers.extend(found.leftovers);
-            files.extend(found.files);
+            all.files.extend(found.files);
+            all.broken.extend(found.broken);
         }
-        Ok(files)
+        Ok(all)
     }
 
     fn is_listed(&self, id: &str, stem: &str) -> bool {

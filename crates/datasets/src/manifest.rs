@@ -32,6 +32,9 @@ pub struct Manifest {
     /// Files of the dataset that name its ids by position.
     pub(crate) config: Vec<String>,
     pub(crate) table: IdTable,
+    /// The name of the manifest's own reading.
+    pub(crate) own_reading: String,
+    /// Every reading, the manifest's own too.
     pub(crate) readings: BTreeMap<String, Reading>,
     /// The reading chosen, if not the manifest's own.
     pub(crate) reading: Option<String>,
@@ -148,9 +151,11 @@ impl Manifest {
         &self.mapping
     }
 
-    /// The names of other ways to read the labels, in alphabetical order.
+    /// The names of all ways to read the labels: the manifest's own, then the others in
+    /// alphabetical order.
     pub fn readings(&self) -> Vec<&str> {
-        self.readings.keys().map(String::as_str).collect()
+        let others = self.readings.keys().filter(|name| **name != self.own_reading);
+        std::iter::once(&self.own_reading).chain(others).map(String::as_str).collect()
     }
 
     /// The name of the chosen reading; `None` is the manifest's own.
@@ -158,7 +163,7 @@ impl Manifest {
         self.reading.as_deref()
     }
 
-    /// The manifest with another reading of the labels: its mapping, encoding and ids.
+    /// The manifest with that reading of the labels: its mapping, encoding and ids.
     ///
     /// # Errors
     /// There is no such reading.
@@ -166,11 +171,11 @@ impl Manifest {
         let reading = self.readings.get(name).ok_or_else(|| DatasetError::UnknownReading {
             path: self.source.path.clone(),
             reading: name.into(),
-            known: self.readings.keys().cloned().collect(),
+            known: self.readings().into_iter().map(String::from).collect(),
         })?;
         let Reading { mapping, files, encoding, ids, table } = reading.clone();
         let layout = Layout { labels: files, ..self.layout.clone() };
-        let reading = Some(name.to_owned());
+        let reading = (name != self.own_reading).then(|| name.to_owned());
         Ok(Self { mapping, encoding, ids, table, layout, reading, ..self.clone() })
     }
 

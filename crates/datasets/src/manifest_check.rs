@@ -28,7 +28,12 @@ pub(crate) fn checked(source: ManifestSource) -> Result<Manifest, DatasetError> 
 }
 
 fn checked_file(file: ManifestFile, source: ManifestSource) -> Result<Manifest, Mistake> {
-    let lines = [("name", &file.name), ("mapping", &file.mapping), ("license", &file.license)];
+    let lines = [
+        ("name", &file.name),
+        ("mapping", &file.mapping),
+        ("license", &file.license),
+        ("reading", &file.reading),
+    ];
     for (key, value) in lines {
         check_line(key, value)?;
     }
@@ -59,11 +64,24 @@ fn checked_file(file: ManifestFile, source: ManifestSource) -> Result<Manifest, 
         layout,
         config: labels.config,
         table,
+        own_reading: file.reading,
         readings: BTreeMap::new(),
         reading: None,
         splits,
     };
+    let own = Reading {
+        mapping: manifest.mapping.clone(),
+        files: manifest.layout.labels.clone(),
+        encoding: manifest.encoding,
+        ids: manifest.ids.clone(),
+        table: manifest.table.clone(),
+    };
+    manifest.readings.insert(manifest.own_reading.clone(), own);
     for (name, table) in file.readings {
+        if name == manifest.own_reading {
+            let reason = "the manifest's own reading has that name, expected another";
+            return Err((format!("readings.{name}"), reason.into()));
+        }
         let reading = checked_reading(table, others, &manifest)
             .map_err(|(key, reason)| (format!("readings.{name}.{key}"), reason))?;
         manifest.readings.insert(name, reading);

@@ -12,12 +12,19 @@ pub(crate) struct ManifestFile {
     pub(crate) name: String,
     pub(crate) mapping: String,
     pub(crate) license: String,
+    #[serde(default = "default_reading")]
+    pub(crate) reading: String,
     pub(crate) classes: Option<Vec<String>>,
     pub(crate) layout: LayoutTable,
     pub(crate) labels: LabelsTable,
     #[serde(default)]
     pub(crate) readings: BTreeMap<String, ReadingTable>,
     pub(crate) splits: BTreeMap<String, SplitTable>,
+}
+
+/// The name of a manifest's own reading where it gives none.
+fn default_reading() -> String {
+    "default".into()
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! Path patterns with placeholders: `gtFine/{split}/{city}/{stem}_gtFine_labelIds.png`.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -36,10 +37,22 @@ pub(crate) struct Match {
     pub(crate) captures: Captures,
 }
 
+/// What matches a pattern and cannot be used.
+#[derive(Debug, Clone)]
+pub(crate) struct Broken {
+    /// Path below the root, with `/`; bytes that are not Unicode as `\xff`.
+    pub(crate) relative: String,
+    /// None where the name is not Unicode.
+    pub(crate) captures: Option<Captures>,
+    /// What is wrong with it.
+    pub(crate) reason: String,
+}
+
 /// What a pattern finds below a root.
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
     pub(crate) files: Vec<Match>,
+    pub(crate) broken: Vec<Broken>,
     /// Hidden files and unfinished downloads where files were looked for.
     pub(crate) leftovers: Vec<String>,
 }
@@ -165,12 +178,14 @@ fn descend(
     let Some((component, deeper)) = components.split_first() else { return Ok(()) };
     let mut enter = |name: &str, captures: Captures| -> io::Result<()> {
         let path = folder.join(name);
-        let below = if relative.is_empty() { name.into() } else { format!("{relative}/{name}") };
+        let below = joined(relative, name);
         if !deeper.is_empty() {
             return descend(&path, &below, deeper, &captures, matches);
         }
         if path.is_file() {
             matches.files.push(Match { relative: below, captures });
+        } else if let Some(reason) = why_no_file(&path) {
+            matches.broken.push(Broken { relative: below, captures: Some(captures), reason });
         }
         Ok(())
     };
@@ -186,23 +201,54 @@ fn descend(
         }
         Err(error) => return Err(error),
     };
-    let mut leftovers = Vec::new();
+    let (mut leftovers, mut unnamed) = (Vec::new(), Vec::new());
     for entry in entries {
-        let name = entry?.file_name();
-        // A name that is not Unicode cannot be an id.
-        let Some(name) = name.to_str() else { continue };
+        let entry = entry?;
+        let file_name = entry.file_name();
+        let name = escaped(&file_name);
         if name.starts_with('.') || UNFINISHED.iter().any(|ending| name.ends_with(ending)) {
             if deeper.is_empty() {
                 leftovers.push(format!("{relative}/{name}"));
             }
             continue;
         }
-        if let Some(captures) = match_component(component, name, captures) {
-            enter(name, captures)?;
+        let Some(captures) = match_component(component, &name, captures) else { continue };
+        if file_name.to_str().is_some() {
+            enter(&name, captures)?;
+        } else if entry.path().is_dir() != deeper.is_empty() {
+            // What lies in a folder's place and is none holds nothing, whatever its name.
+            let reason = "its name is not Unicode, so it gives no id; hint: rename it".into();
+            unnamed.push(Broken { relative: joined(relative, &name), captures: None, reason });
         }
     }
     matches.leftovers.append(&mut leftovers);
+    matches.broken.append(&mut unnamed);
     Ok(())
+}
+
+fn joined(relative: &str, name: &str) -> String {
+    if relative.is_empty() { name.into() } else { format!("{relative}/{name}") }
+}
+
+/// What a path is that exists and is neither a file nor a folder.
+fn why_no_file(path: &Path) -> Option<String> {
+    let is_link = path.symlink_metadata().ok()?.is_symlink();
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => None,
+        Ok(_) => Some("neither a file nor a folder".into()),
+        Err(error) if is_link => Some(format!("a link that leads to no file ({error})")),
+        Err(error) => Some(format!("cannot be read ({error})")),
+    }
+}
+
+/// The name with every byte that is not Unicode as `\xff`.
+fn escaped(name: &OsStr) -> String {
+    let mut shown = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        shown.push_str(chunk.valid());
+        shown.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    shown
 }
 
 /// The component's text, if nothing in it is left open.

@@ -15,8 +15,9 @@ use crate::fill::Canvas;
 use crate::png_file::check_size;
 use crate::{IGNORE_ID, SampleError};
 
+/// An annotation, parsed but not painted.
 #[derive(Deserialize)]
-struct Annotation {
+pub(crate) struct Annotation {
     #[serde(rename = "imgWidth")]
     width: u32,
     #[serde(rename = "imgHeight")]
@@ -39,31 +40,39 @@ pub(crate) struct Painted {
     pub(crate) unknown_objects: Vec<String>,
 }
 
-/// Paints the annotation in `bytes` with the train ids of `names`; `path` only names it in errors.
-pub(crate) fn paint(
-    path: &Path,
-    bytes: &[u8],
-    names: &BTreeMap<String, Option<u8>>,
-) -> Result<Painted, SampleError> {
-    let annotation: Annotation = serde_json::from_slice(bytes).map_err(|error| {
-        SampleError::Undecodable { path: path.into(), reason: error.to_string() }
-    })?;
-    check_size(path, u64::from(annotation.width), u64::from(annotation.height))?;
-    let mut canvas = Canvas::new(annotation.width, annotation.height, IGNORE_ID);
-    let mut unknown = BTreeSet::new();
-    for object in &annotation.objects {
-        if is_truthy(&object.deleted) || object.polygon.len() < 3 {
-            continue;
-        }
-        match look_up(names, &object.label) {
-            Some(Some(train_id)) => canvas.fill_polygon(&object.polygon, train_id),
-            Some(None) => {} // Never drawn: what lies below stays.
-            None => {
-                unknown.insert(object.label.clone());
+impl Annotation {
+    /// Parses the annotation in `bytes` and checks its size; `path` only names it in errors.
+    pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, SampleError> {
+        let annotation: Self = serde_json::from_slice(bytes).map_err(|error| {
+            SampleError::Undecodable { path: path.into(), reason: error.to_string() }
+        })?;
+        check_size(path, u64::from(annotation.width), u64::from(annotation.height))?;
+        Ok(annotation)
+    }
+
+    /// Columns and rows.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    /// Paints the objects with the train ids of `names`.
+    pub(crate) fn paint(&self, names: &BTreeMap<String, Option<u8>>) -> Painted {
+        let mut canvas = Canvas::new(self.width, self.height, IGNORE_ID);
+        let mut unknown = BTreeSet::new();
+        for object in &self.objects {
+            if is_truthy(&object.deleted) || object.polygon.len() < 3 {
+                continue;
+            }
+            match look_up(names, &object.label) {
+                Some(Some(train_id)) => canvas.fill_polygon(&object.polygon, train_id),
+                Some(None) => {} // Never drawn: what lies below stays.
+                None => {
+                    unknown.insert(object.label.clone());
+                }
             }
         }
+        Painted { canvas, unknown_objects: unknown.into_iter().collect() }
     }
-    Ok(Painted { canvas, unknown_objects: unknown.into_iter().collect() })
 }
 
 fn look_up(names: &BTreeMap<String, Option<u8>>, label: &str) -> Option<Option<u8>> {
@@ -91,7 +100,7 @@ mod tests {
         let json = format!(r#"{{"imgWidth": 4, "imgHeight": 1, "objects": [{objects}]}}"#);
         let table = [("road", Some(0)), ("car", Some(13)), ("plate", None), ("polegroup", Some(5))];
         let names = table.map(|(name, id)| (name.to_owned(), id)).into_iter().collect();
-        paint(Path::new("a.json"), json.as_bytes(), &names).unwrap()
+        Annotation::parse(Path::new("a.json"), json.as_bytes()).unwrap().paint(&names)
     }
 
     fn object(label: &str, left: u32, right: u32, more: &str) -> String {
@@ -129,9 +138,8 @@ mod tests {
 
     #[test]
     fn damaged_json_and_absurd_sizes_are_errors() {
-        let names = BTreeMap::new();
         let error = |json: &str| {
-            paint(Path::new("a.json"), json.as_bytes(), &names).err().unwrap().to_string()
+            Annotation::parse(Path::new("a.json"), json.as_bytes()).err().unwrap().to_string()
         };
         assert!(error(r#"{"imgWidth": 4"#).starts_with("a.json: cannot be decoded: "));
         let huge = r#"{"imgWidth": 4000000000, "imgHeight": 4000000000, "objects": []}"#;

@@ -1,17 +1,16 @@
 //! Reads one image and its label.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::Read;
 
 use crate::id_table::IdTable;
-use crate::image_file;
+use crate::image_file::{self, MAX_HEADER_BYTES};
 use crate::label_file;
-use crate::polygons;
+use crate::polygons::Annotation;
+use crate::source_file::{self, MAX_ANNOTATION_BYTES, MAX_PICTURE_BYTES, unreadable};
 use crate::{Manifest, Pair, SampleError};
 
-/// Bytes that hold the header of nearly every image; where they do not, the whole file is read.
-const HEADER_BYTES: u64 = 64 << 10;
+/// Bytes that hold the header of nearly every image; where they do not, more are read.
+const HEADER_BYTES: usize = 64 << 10;
 
 /// A pair, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub struct Decoded {
     pub image_is_jpeg: bool,
 }
 
-/// What an image's header tells about a pair.
+/// What an image's header and the sizes of the files tell about a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PairSize {
     /// Columns.
@@ -43,6 +42,8 @@ pub struct PairSize {
     pub height: u32,
     /// Size of the image file in bytes.
     pub image_bytes: u64,
+    /// Size of the label file in bytes.
+    pub label_bytes: u64,
     /// Whether the image file is a JPEG, by content.
     pub image_is_jpeg: bool,
 }
@@ -51,49 +52,48 @@ impl Manifest {
     /// The size of a pair from the header of its image; nothing is decoded.
     ///
     /// # Errors
-    /// The image cannot be read, is no PNG or JPEG, or is beyond the size limits.
+    /// A file cannot be read or is too large, the image is no PNG or JPEG or does not tell its
+    /// size among its first bytes, or it is beyond the size limits.
     pub fn measure(&self, pair: &Pair) -> Result<PairSize, SampleError> {
         let path = pair.image.as_path();
-        let unreadable = |source| SampleError::Io { path: path.into(), source };
-        let open = || -> io::Result<(File, u64)> {
-            let file = File::open(path)?;
-            let length = file.metadata()?.len();
-            Ok((file, length))
-        };
-        let (mut file, image_bytes) = open().map_err(unreadable)?;
+        let (mut file, image_bytes) = source_file::open(path, MAX_PICTURE_BYTES)?;
         let mut bytes = Vec::new();
-        file.by_ref().take(HEADER_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
+        let mut read_up_to = |length: usize, bytes: &mut Vec<u8>| {
+            let more = (length - bytes.len()) as u64;
+            let read = file.by_ref().take(more).read_to_end(bytes);
+            read.map_err(|source| unreadable(path, source))
+        };
+        read_up_to(HEADER_BYTES, &mut bytes)?;
         let mut size = image_file::size(path, &bytes);
-        if size.is_err() && image_bytes > HEADER_BYTES {
-            // Cameras and editors may put pictures and profiles before a JPEG's frame header.
-            file.read_to_end(&mut bytes).map_err(unreadable)?;
+        if matches!(size, Err(SampleError::Undecodable { .. })) && bytes.len() == HEADER_BYTES {
+            read_up_to(MAX_HEADER_BYTES, &mut bytes)?;
             size = image_file::size(path, &bytes);
         }
         let (width, height, image_is_jpeg) = size?;
-        Ok(PairSize { width, height, image_bytes, image_is_jpeg })
+        let label_bytes = source_file::size(&pair.label, self.max_label_bytes())?;
+        Ok(PairSize { width, height, image_bytes, label_bytes, image_is_jpeg })
     }
 
     /// Decodes a pair and maps its label to train ids.
     ///
+    /// Nothing is decoded before both headers have told the same size.
+    ///
     /// # Errors
-    /// A file cannot be read or decoded, is not of the manifest's kind, has a label value that the
-    /// manifest does not list, image and label differ in size, or the image is blank.
+    /// A file cannot be read or decoded, is too large, is not of the manifest's kind, has a label
+    /// value that the manifest does not list, image and label differ in size, or the image is
+    /// blank.
     pub fn read_pair(&self, pair: &Pair) -> Result<Decoded, SampleError> {
-        let image_file = read(&pair.image)?;
-        let image = image_file::decode_image(&pair.image, &image_file)?;
-        let label_file = read(&pair.label)?;
-        let (label_size, train_ids, unknown_objects) = match &self.table {
-            IdTable::Names(names) => {
-                let painted = polygons::paint(&pair.label, &label_file, names)?;
-                let canvas = painted.canvas;
-                ((canvas.width, canvas.height), canvas.values, painted.unknown_objects)
-            }
-            table => {
-                let labels = label_file::decode(&pair.label, &label_file, self.encoding, table)?;
-                ((labels.width, labels.height), labels.train_ids, Vec::new())
-            }
+        let image_file = source_file::read(&pair.image, MAX_PICTURE_BYTES)?;
+        let (width, height, image_is_jpeg) = image_file::size(&pair.image, &image_file)?;
+        let label_file = source_file::read(&pair.label, self.max_label_bytes())?;
+        let annotation = match &self.table {
+            IdTable::Names(names) => Some((Annotation::parse(&pair.label, &label_file)?, names)),
+            _ => None,
         };
-        let (width, height) = (image.width, image.height);
+        let label_size = match &annotation {
+            Some((annotation, _)) => annotation.size(),
+            None => label_file::size(&pair.label, &label_file)?,
+        };
         if label_size != (width, height) {
             return Err(SampleError::SizeMismatch {
                 image: pair.image.clone(),
@@ -102,10 +102,20 @@ impl Manifest {
                 label_size,
             });
         }
+        let image = image_file::decode_image(&pair.image, &image_file)?;
+        let (train_ids, unknown_objects) = match annotation {
+            Some((annotation, names)) => {
+                let painted = annotation.paint(names);
+                (painted.canvas.values, painted.unknown_objects)
+            }
+            None => {
+                let (encoding, table) = (self.encoding, &self.table);
+                (label_file::decode(&pair.label, &label_file, encoding, table)?, Vec::new())
+            }
+        };
         if let Some(colour) = only_colour(&image.pixels) {
             return Err(SampleError::Blank { path: pair.image.clone(), colour });
         }
-        let image_is_jpeg = image_file.starts_with(jpeg_image::SIGNATURE);
         Ok(Decoded {
             width,
             height,
@@ -117,6 +127,13 @@ impl Manifest {
             image_is_jpeg,
         })
     }
+
+    fn max_label_bytes(&self) -> u64 {
+        match self.table {
+            IdTable::Names(_) => MAX_ANNOTATION_BYTES,
+            IdTable::Values(_) | IdTable::Colours(_) => MAX_PICTURE_BYTES,
+        }
+    }
 }
 
 /// The colour of all pixels, where they have but one; a single pixel is no sign of a blank image.
@@ -124,8 +141,4 @@ fn only_colour(rgb: &[u8]) -> Option<[u8; 3]> {
     let first = [*rgb.first()?, *rgb.get(1)?, *rgb.get(2)?];
     let is_blank = rgb.len() > 3 && rgb.chunks_exact(3).all(|pixel| pixel == first);
     is_blank.then_some(first)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, SampleError> {
-    std::fs::read(path).map_err(|source| SampleError::Io { path: path.into(), source })
 }

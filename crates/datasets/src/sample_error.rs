@@ -41,6 +41,15 @@ pub enum SampleError {
         /// Height in pixels.
         height: u64,
     },
+    /// The file is larger than any picture or annotation of a street scene.
+    FileTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        bytes: u64,
+        /// The most that is read, in bytes.
+        most: u64,
+    },
     /// The PNG's colour type or bit depth is not the one that the manifest's encoding has.
     PixelFormat {
         /// The file.
@@ -88,7 +97,7 @@ pub enum SampleError {
 pub enum SampleErrorKind {
     /// Cannot be read, not a picture, or damaged.
     Undecodable,
-    /// Beyond the size limits.
+    /// Beyond the limits of sides, pixels or bytes.
     TooLarge,
     /// Wrong colour type or bit depth.
     PixelFormat,
@@ -118,7 +127,7 @@ impl SampleError {
             Self::Io { .. } | Self::Format { .. } | Self::Undecodable { .. } => {
                 SampleErrorKind::Undecodable
             }
-            Self::TooLarge { .. } => SampleErrorKind::TooLarge,
+            Self::TooLarge { .. } | Self::FileTooLarge { .. } => SampleErrorKind::TooLarge,
             Self::PixelFormat { .. } => SampleErrorKind::PixelFormat,
             Self::SizeMismatch { .. } => SampleErrorKind::SizeMismatch,
             Self::UnknownLabel { .. } => SampleErrorKind::UnknownLabel,
@@ -162,6 +171,11 @@ impl Display for Shown<'_> {
                  pixels",
                 self.path(path)
             ),
+            SampleError::FileTooLarge { path, bytes, most } => write!(
+                f,
+                "{}: found {bytes} bytes, expected a file of at most {most}",
+                self.path(path)
+            ),
             SampleError::SizeMismatch { image, image_size, label, label_size } => write!(
                 f,
                 "{}: image is {}x{}, but its label {} is {}x{}, expected equal sizes",
@@ -185,5 +199,47 @@ impl Display for Shown<'_> {
                 self.path(path)
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mismatch(folder: &str) -> SampleError {
+        let folder = Path::new(folder);
+        SampleError::SizeMismatch {
+            image: folder.join("images/s/sets/1 train.png"),
+            image_size: (2, 1),
+            label: folder.join("train/1.png"),
+            label_size: (1, 2),
+        }
+    }
+
+    #[test]
+    fn paths_are_shown_below_the_root_and_no_other_text_is_touched() {
+        let below = "images/s/sets/1 train.png: image is 2x1, but its label train/1.png is 1x2, \
+                     expected equal sizes";
+        for root in ["s", "train", "a folder/with spaces", "/", "/data/images", "s/../s", "./s"] {
+            assert_eq!(mismatch(root).relative_to(Path::new(root)), below, "{root}");
+            let with_slash = format!("{root}/");
+            assert_eq!(mismatch(root).relative_to(Path::new(&with_slash)), below, "{root}/");
+        }
+    }
+
+    #[test]
+    fn a_path_beside_the_root_stays_as_it_is() {
+        let error = SampleError::Blank { path: "sets/s/a.png".into(), colour: [1, 2, 3] };
+        for root in ["s", "set", "sets/s/a.png", "/sets"] {
+            assert_eq!(error.relative_to(Path::new(root)), error.to_string(), "{root}");
+        }
+    }
+
+    #[test]
+    fn a_decoders_words_are_kept_even_where_they_name_the_root() {
+        let reason = "s/chunks are missing";
+        let error = SampleError::Undecodable { path: "s/a.png".into(), reason: reason.into() };
+        let expected = "a.png: cannot be decoded: s/chunks are missing";
+        assert_eq!(error.relative_to(Path::new("s")), expected);
     }
 }

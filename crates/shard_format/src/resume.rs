@@ -75,15 +75,17 @@ pub(crate) fn remove_leftovers(dir: &Path, name: &str, finished: usize) -> Resul
 
 /// Whether a writer of the dataset `name` made `file` after its first `finished` shards.
 fn is_leftover(file: &str, name: &str, finished: usize) -> bool {
-    // The number in a shard's name, if `file` is called as one is.
-    let number = |file: &str| {
-        let digits = file.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(".shard")?;
-        let number = digits.parse().ok()?;
-        (shard_file_name(name, number) == file).then_some(number)
-    };
-    let is_partial = |file: &str| file == INDEX_FILE || number(file).is_some();
+    let is_partial = |file: &str| file == INDEX_FILE || shard_number(file, name).is_some();
     let complete = file.strip_prefix('.').and_then(|rest| rest.strip_suffix(".partial"));
-    complete.is_some_and(is_partial) || number(file).is_some_and(|number| number >= finished)
+    let number = shard_number(file, name);
+    complete.is_some_and(is_partial) || number.is_some_and(|number| number >= finished)
+}
+
+/// The number in the name of a shard of the dataset `name`, if `file` is called as one is.
+pub(crate) fn shard_number(file: &str, name: &str) -> Option<usize> {
+    let digits = file.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(".shard")?;
+    let number = digits.parse().ok()?;
+    (shard_file_name(name, number) == file).then_some(number)
 }
 
 #[cfg(test)]

@@ -11,6 +11,17 @@ use crate::read_error::ReadError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
+    /// The folder holds a shard of this dataset, but no index.
+    #[error(
+        "{}: a shard without an index, expected a folder without shards of `{name}`; hint: it is of an unfinished or damaged dataset, delete the folder or choose another --out",
+        path.display()
+    )]
+    Leftover {
+        /// The shard.
+        path: PathBuf,
+        /// The dataset's name.
+        name: String,
+    },
     /// A size of the sample is outside the format's limits.
     #[error("{path}: {field} {found}, expected {expected}")]
     Limit {

@@ -1,6 +1,7 @@
 //! Writes a dataset: shards of bounded size, then the index.
 
 use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::encode::EncodedSample;
@@ -8,7 +9,7 @@ use crate::index::{DatasetIndex, DatasetInfo, INDEX_FILE, ShardEntry, shard_file
 use crate::label_tile::allowed_presence;
 use crate::open_shard::OpenShard;
 use crate::preset::Preset;
-use crate::resume::{remove_leftovers, taken_over_ids};
+use crate::resume::{remove_leftovers, shard_number, taken_over_ids};
 use crate::temporary::{TemporaryFile, sync_directory};
 use crate::write_error::WriteError;
 
@@ -51,12 +52,44 @@ impl DatasetWriter {
     /// Starts a dataset in the folder `out_dir`, which is created if need be.
     ///
     /// # Errors
-    /// The folder already holds an index or cannot be created, or `info` is not allowed.
+    /// The folder already holds an index or shards of this dataset or cannot be created, or `info`
+    /// is not allowed.
     pub fn create(
         out_dir: &Path,
         info: DatasetInfo,
         options: WriterOptions,
     ) -> Result<Self, WriteError> {
+        let writer = Self::open(out_dir, info, options)?;
+        Self::check_folder(out_dir, &writer.info.name)?;
+        Ok(writer)
+    }
+
+    /// Refuses a folder that holds an index, or shards of the dataset `name`; changes nothing.
+    ///
+    /// # Errors
+    /// It holds either, or cannot be looked into. There may be no such folder.
+    pub fn check_folder(out_dir: &Path, name: &str) -> Result<(), WriteError> {
+        check_no_index(out_dir)?;
+        let list_error =
+            |source| WriteError::Io { path: out_dir.into(), action: "list the folder", source };
+        let files = match std::fs::read_dir(out_dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            files => files.map_err(list_error)?,
+        };
+        let files: Vec<_> = files
+            .map(|file| file.map(|file| file.file_name()))
+            .collect::<io::Result<_>>()
+            .map_err(list_error)?;
+        let is_shard = |file: &str| shard_number(file, name).is_some();
+        let shards = files.iter().filter_map(|file| file.to_str()).filter(|file| is_shard(file));
+        match shards.min() {
+            Some(file) => Err(WriteError::Leftover { path: out_dir.join(file), name: name.into() }),
+            None => Ok(()),
+        }
+    }
+
+    /// A writer in a folder that has no index; there may be shards.
+    fn open(out_dir: &Path, info: DatasetInfo, options: WriterOptions) -> Result<Self, WriteError> {
         let dir = out_dir.to_owned();
         info.check().map_err(|fault| WriteError::Info {
             path: dir.clone(),
@@ -68,14 +101,12 @@ impl DatasetWriter {
             found: fault.found,
             expected: fault.expected,
         })?;
-        let index = dir.join(INDEX_FILE);
-        let io_error =
-            |action, path: &Path, source| WriteError::Io { path: path.to_owned(), action, source };
-        std::fs::create_dir_all(&dir)
-            .map_err(|source| io_error("create the folder", &dir, source))?;
-        if index.try_exists().map_err(|source| io_error("look for an index", &index, source))? {
-            return Err(WriteError::Exists { path: index });
-        }
+        std::fs::create_dir_all(&dir).map_err(|source| WriteError::Io {
+            path: dir.clone(),
+            action: "create the folder",
+            source,
+        })?;
+        check_no_index(&dir)?;
         Ok(Self {
             dir,
             info,
@@ -97,7 +128,8 @@ impl DatasetWriter {
     /// taken over count as written by this writer.
     ///
     /// # Errors
-    /// As [`create`](Self::create), or a shard is not as it was when it was finished.
+    /// As [`create`](Self::create), but shards may be there; or a shard is not as it was when it
+    /// was finished.
     pub fn resume(
         out_dir: &Path,
         info: DatasetInfo,
@@ -105,7 +137,7 @@ impl DatasetWriter {
         preset: Preset,
         finished: Vec<ShardEntry>,
     ) -> Result<Self, WriteError> {
-        let mut writer = Self::create(out_dir, info, options)?;
+        let mut writer = Self::open(out_dir, info, options)?;
         let ids = taken_over_ids(&writer.dir, &writer.info, preset, &finished)?;
         remove_leftovers(&writer.dir, &writer.info.name, finished.len())?;
         writer.ids = ids;
@@ -244,5 +276,14 @@ impl Drop for DatasetWriter {
             // A shard that cannot be removed is harmless: no index names it.
             drop(self.remove_shards());
         }
+    }
+}
+
+fn check_no_index(dir: &Path) -> Result<(), WriteError> {
+    let path = dir.join(INDEX_FILE);
+    match path.try_exists() {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(WriteError::Exists { path }),
+        Err(source) => Err(WriteError::Io { path, action: "look for an index", source }),
     }
 }

@@ -8,6 +8,11 @@
 //! - A URL (`s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`,
 //!   `http://host/path`, `https://host/path`) is read by ranges, through a disk cache that
 //!   processes share. `Remote` says more; it needs the feature `remote`, which is on by default.
+//!
+//! `s3://` is tested against an S3 server and `http://` against web servers of good and bad
+//! manners. `gs://` and `az://` are tested as far as a plain web server goes (connecting, reading
+//! by ranges, servers that are down), not against the services, their credentials or
+//! emulators of them; nor is the encryption of `https://`.
 #![forbid(unsafe_code)]
 
 mod error;

@@ -26,8 +26,9 @@ pub enum AccessMode {
 pub struct StoreOptions {
     /// How the shards of a folder are read; a URL takes no notice.
     pub access: AccessMode,
-    /// Folder of the disk cache for shards behind a URL; `None` is `$XDG_CACHE_HOME/pinmem`, or
-    /// `~/.cache/pinmem` without that variable. Processes may share it.
+    /// Folder in which the disk cache for shards behind a URL makes its own, `remote-blocks`, and
+    /// leaves all else alone; `None` is `$XDG_CACHE_HOME/pinmem`, or `~/.cache/pinmem` without
+    /// that variable. Processes may share it.
     pub cache_dir: Option<PathBuf>,
     /// Most bytes that the disk cache may hold, all datasets together; 0 turns it off.
     pub cache_bytes: u64,

@@ -3,6 +3,7 @@
 mod address;
 mod background;
 mod cache_block;
+mod cache_names;
 mod cache_size;
 mod connect;
 mod disk_cache;
@@ -39,9 +40,11 @@ const REQUESTS_AT_ONCE: usize = 16;
 ///
 /// Shards are fetched in blocks of 1 MiB, adjacent ones of one request together, by a few threads
 /// that end with the connection and its open files. Fetched blocks go to the disk cache, which
-/// any number of connections and processes may share; it never exceeds
+/// any number of connections and processes may share: `remote-blocks` in
+/// [`cache_dir`](StoreOptions::cache_dir). It never exceeds
 /// [`cache_bytes`](StoreOptions::cache_bytes) by more than the blocks being written, and deletes
-/// those that were used longest ago. Where it cannot be written, a warning is logged once and
+/// those that were used longest ago; files that it did not write are neither counted nor deleted.
+/// Where it cannot be written, a warning is logged once and
 /// reading goes on. Nothing is cached on disk from a server that gives neither ETag nor
 /// modification time.
 ///
@@ -143,5 +146,5 @@ fn cache_dir(options: &StoreOptions) -> Option<PathBuf> {
         }
         Some(caches?.join("pinmem"))
     };
-    Some(options.cache_dir.clone().or_else(of_user)?.join("shards"))
+    Some(options.cache_dir.clone().or_else(of_user)?.join(cache_names::CACHE_FOLDER))
 }

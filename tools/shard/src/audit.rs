@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use datasets::{Listing, Manifest};
 use serde::{Deserialize, Serialize};
 
+use crate::json_file::{self, FileError};
 use crate::pack::findings::{Count, Findings};
 use crate::pack::part::Part;
-use crate::json_file::{self, FileError};
 
 /// Name of the audit in the folder of the shards.
 pub const AUDIT_FILE: &str = "audit.json";

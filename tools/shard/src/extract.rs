@@ -31,14 +31,18 @@ pub enum ExtractError {
         path: PathBuf,
     },
     /// Two samples would be written to one file.
-    #[error("samples {first:?} and {second:?} would both be written to {file}")]
+    #[error(
+        "{}: samples {first:?} and {second:?} would both be written to it, expected a file for \
+         each; hint: extract them apart, with --id and another --out",
+        path.display()
+    )]
     SameFile {
         /// One sample's id.
         first: String,
         /// The other's.
         second: String,
         /// The file.
-        file: String,
+        path: PathBuf,
     },
     /// A file cannot be written.
     #[error("{}: cannot be written: {source}", path.display())]
@@ -78,7 +82,7 @@ pub fn extract(
         [] => (0..dataset.len()).collect(),
         ids => places_of(dataset, location, ids)?,
     };
-    let names = file_names(places.iter().map(|&index| dataset.sample(index).id.as_str()))?;
+    let names = file_names(places.iter().map(|&index| dataset.sample(index).id.as_str()), out)?;
     let refuse = |path: &Path, source| ExtractError::Write { path: path.into(), source };
     if out.is_file() {
         return Err(ExtractError::NotEmpty { path: out.into() });
@@ -122,8 +126,11 @@ fn label_file(name: &str) -> String {
     format!("{name}_label.png")
 }
 
-/// One file name per id, all files distinct.
-fn file_names<'a>(ids: impl Iterator<Item = &'a str>) -> Result<Vec<String>, ExtractError> {
+/// One file name per id, all files in `out` distinct.
+fn file_names<'a>(
+    ids: impl Iterator<Item = &'a str>,
+    out: &Path,
+) -> Result<Vec<String>, ExtractError> {
     let mut owners: BTreeMap<String, &str> = BTreeMap::new();
     let mut names = Vec::new();
     for id in ids {
@@ -131,7 +138,7 @@ fn file_names<'a>(ids: impl Iterator<Item = &'a str>) -> Result<Vec<String>, Ext
         for file in [image_file(&name), label_file(&name)] {
             if let Some(first) = owners.insert(file.clone(), id) {
                 let (first, second) = (first.into(), id.into());
-                return Err(ExtractError::SameFile { first, second, file });
+                return Err(ExtractError::SameFile { first, second, path: out.join(file) });
             }
         }
         names.push(name);
@@ -165,10 +172,11 @@ mod tests {
 
     #[test]
     fn ids_that_would_share_a_file_are_refused_before_anything_is_written() {
-        assert_eq!(file_names(["a/b", "c"].into_iter()).unwrap(), ["a__b", "c"]);
-        let error = file_names(["a/b", "a__b"].into_iter()).unwrap_err().to_string();
-        assert_eq!(error, "samples \"a/b\" and \"a__b\" would both be written to a__b.png");
-        let error = file_names(["x", "x_label"].into_iter()).unwrap_err().to_string();
-        assert!(error.ends_with("x_label.png"), "{error}");
+        let names = |ids: [&'static str; 2]| file_names(ids.into_iter(), Path::new("back"));
+        assert_eq!(names(["a/b", "c"]).unwrap(), ["a__b", "c"]);
+        let error = names(["a/b", "a__b"]).unwrap_err();
+        insta::assert_snapshot!(error, @r#"back/a__b.png: samples "a/b" and "a__b" would both be written to it, expected a file for each; hint: extract them apart, with --id and another --out"#);
+        let error = names(["x", "x_label"]).unwrap_err().to_string();
+        assert!(error.starts_with("back/x_label.png: "), "{error}");
     }
 }

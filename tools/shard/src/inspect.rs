@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use shard_format::{Codec, Dataset, DatasetIndex, IGNORE_BIT};
 
-use crate::summary::{bytes_shown, counted, table};
+use crate::summary::{bytes_shown, counted, printable, table};
 
 /// A packed dataset, described.
 #[derive(Debug, Serialize)]
@@ -104,7 +104,7 @@ pub fn shown(description: &Description) -> String {
     let mut text = String::new();
     for (name, value) in facts {
         // Writing to a string cannot fail.
-        _ = writeln!(text, "{name:<8}  {value}");
+        _ = writeln!(text, "{name:<8}  {}", printable(&value));
     }
     let shards = shards
         .iter()

@@ -11,7 +11,11 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The file system refused.
-    #[error("{}: cannot {action}: {source}", path.display())]
+    #[error(
+        "{}: cannot {action}: {source}; hint: check that the folder is there, has room, and that \
+         you may read and write in it",
+        path.display()
+    )]
     Io {
         /// The file.
         path: PathBuf,

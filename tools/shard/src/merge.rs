@@ -12,11 +12,11 @@ use shard_format::{
 };
 
 use crate::audit::{AUDIT_FILE, Audit};
-use crate::pack::findings::{Findings, SkippedPair};
+use crate::pack::findings::{Findings, PackedImage, PairHashes, SkippedPair};
 use crate::pack::fingerprint::Fingerprint;
 use crate::pack::journal::{Begun, Journal};
 use crate::pack::part::PartFacts;
-use crate::pack::run::{allowed, too_many_skipped};
+use crate::pack::run::{allowed, failed_check};
 use crate::pack::{
     FileError, JournalError, PackError, PackReport, Part, Space, SpaceError, refuse_finished,
 };
@@ -140,6 +140,7 @@ pub fn merge(
     let entries = shards().flat_map(|dataset| &dataset.index().shards);
     let is_fresh = !Journal::exists(out);
     if is_fresh {
+        DatasetWriter::check_folder(out, &first.listed.dataset)?;
         options.space.check(out, samples, || entries.map(|shard| shard.bytes).sum())?;
     }
     let of_merge = first.fingerprint.of_all_parts();
@@ -159,7 +160,7 @@ pub fn merge(
             audit_path: out.join(AUDIT_FILE),
         });
     }
-    let merged = Merge { options, parts: &parts, resumed }.go(progress);
+    let merged = Merge { options, parts: &parts, is_fresh: is_fresh && !resumed }.go(progress);
     // Whatever came of it: nothing is left to go on with.
     let removed = journal.remove();
     let report = merged?;
@@ -286,7 +287,8 @@ struct Merge<'a> {
     options: &'a MergeOptions,
     /// In order.
     parts: &'a [OpenPart],
-    resumed: bool,
+    /// Whether no merge was begun in the folder before.
+    is_fresh: bool,
 }
 
 impl Merge<'_> {
@@ -303,7 +305,7 @@ impl Merge<'_> {
         if audit.skipped.len() as u64 > allowed || audit.packed == 0 {
             writer.abandon()?;
             let counts = (listed.found(), allowed);
-            return Err(too_many_skipped(out.clone(), counts, audit, audit_path).into());
+            return Err(failed_check(out.clone(), counts, audit, audit_path).into());
         }
         let index = Some(writer.finish()?);
         Ok(PackReport { index, audit, audit_path })
@@ -314,11 +316,11 @@ impl Merge<'_> {
         let max_shard_bytes = first.fingerprint.max_shard_bytes;
         let options = WriterOptions { max_shard_bytes, ..WriterOptions::default() };
         let (out, info) = (&self.options.out, info(&first.listed));
-        if self.resumed {
+        if self.is_fresh {
+            DatasetWriter::create(out, info, options)
+        } else {
             // Removes what a merge that was killed has left.
             DatasetWriter::resume(out, info, options, first.fingerprint.preset, Vec::new())
-        } else {
-            DatasetWriter::create(out, info, options)
         }
     }
 
@@ -332,8 +334,8 @@ impl Merge<'_> {
         let total: usize = datasets.map(Dataset::len).sum();
         let mut done = 0;
         let mut findings = Findings::default();
-        // Path of each image that was copied, by its hash.
-        let mut copied: BTreeMap<String, String> = BTreeMap::new();
+        // Each image that was copied, by its hash.
+        let mut copied: BTreeMap<String, PackedImage> = BTreeMap::new();
         for part in self.parts {
             let mut of_part = part.facts.findings.clone();
             let samples = part
@@ -342,22 +344,24 @@ impl Merge<'_> {
                 .flat_map(|dataset| (0..dataset.len()).map(move |sample| (dataset, sample)));
             for (dataset, sample) in samples {
                 let info = dataset.sample(sample);
-                let hash = blake3::Hash::from_bytes(info.image_blake3).to_hex().to_string();
-                if let Some(first) = copied.get(&hash) {
+                let hashes = PairHashes::of(&info.image_blake3, &info.label_blake3);
+                if let Some(first) = copied.get(&hashes.image) {
                     of_part.remove(&info.source, &tally(dataset, sample, part)?);
-                    of_part.skipped.push(SkippedPair::duplicate(&info.source, &hash, first));
+                    of_part.skipped.push(SkippedPair::duplicate(&info.source, hashes, first));
                 } else {
                     writer.push(dataset.encoded(sample)?)?;
-                    copied.insert(hash, info.source.clone());
+                    let (source, label_blake3) = (info.source.clone(), hashes.label);
+                    copied.insert(hashes.image, PackedImage { source, label_blake3 });
                 }
                 done += 1;
                 progress(done, total as u64);
             }
             // The first of several equal images may lie in an earlier part.
             for skipped in &mut of_part.skipped {
-                let hash = skipped.image_blake3.as_ref();
-                if let Some((hash, first)) = hash.and_then(|hash| copied.get_key_value(hash)) {
-                    *skipped = SkippedPair::duplicate(&skipped.sample.path, hash, first);
+                let Some(hashes) = &skipped.duplicate else { continue };
+                if let Some(first) = copied.get(&hashes.image) {
+                    let path = &skipped.sample.path;
+                    *skipped = SkippedPair::duplicate(path, hashes.clone(), first);
                 }
             }
             // The listing's order.

@@ -27,8 +27,8 @@ pub(crate) fn pack_shown(report: &PackReport) -> String {
         text,
         "\npacked {} of {} ({}{}) into {}, {}; {} left out",
         counted(audit.packed as usize, "sample"),
-        audit.dataset,
-        audit.split,
+        printable(&audit.dataset),
+        printable(&audit.split),
         audit.part.map_or(String::new(), |part| format!(", part {part}")),
         counted(shards.count(), "shard"),
         bytes_shown(bytes),
@@ -38,9 +38,31 @@ pub(crate) fn pack_shown(report: &PackReport) -> String {
     text
 }
 
-/// Columns padded to equal width, left-aligned.
+/// `text` with escapes for what would move the cursor, turn the direction of writing or hide.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Beside control characters, the marks of Unicode that have no width.
+        let is_hidden = c.is_control()
+            || matches!(
+                c,
+                '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+                    | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                    | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+            );
+        if is_hidden {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Columns padded to equal width, left-aligned; cells are [`printable`].
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> String {
     let header = header.map(String::from);
+    let rows: Vec<_> = rows.into_iter().map(|row| row.map(|cell| printable(&cell))).collect();
     let mut widths = header.each_ref().map(|cell| cell.chars().count());
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -86,6 +108,16 @@ mod tests {
     fn columns_line_up_and_lines_end_without_blanks() {
         let rows = vec![["1".into(), "long name".into()], ["255".into(), String::new()]];
         assert_eq!(table(["id", "name"], rows), "id   name\n1    long name\n255\n");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left_and_whatever_it_shows_is_kept() {
+        assert_eq!(printable("a\u{1b}[2J\r\u{202e}gnp\u{9b}"), r"a\u{1b}[2J\r\u{202e}gnp\u{9b}");
+        for kept in ["münchen/000_019", "東京 \"'\\", "e\u{301}", "🚗"] {
+            assert_eq!(printable(kept), kept);
+        }
+        let rows = vec![["a\nb".into()]];
+        assert_eq!(table(["id"], rows), "id\na\\nb\n");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use serde::Deserialize;
 
 use crate::label_file::stored_values;
 use crate::png_file::{self, Samples};
-use crate::{Pair, image_file};
+use crate::source_file::{MAX_ANNOTATION_BYTES, MAX_PICTURE_BYTES};
+use crate::{Pair, image_file, source_file};
 
 /// Labels that are decoded; of more, as many spread evenly.
 const DECODED_LABELS: usize = 200;
@@ -84,7 +85,8 @@ pub(super) fn file_kind(path: &Path) -> Option<FileKind> {
         return Some(FileKind::Jpeg);
     }
     if bytes.first() == Some(&b'{') {
-        let text = std::fs::read_to_string(path).ok()?;
+        let bytes = source_file::read(path, MAX_ANNOTATION_BYTES).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
         let is_annotation =
             text.contains("\"imgWidth\"") && serde_json::from_str::<Annotation>(&text).is_ok();
         return is_annotation.then_some(FileKind::Polygons);
@@ -108,7 +110,7 @@ pub(super) fn file_kind(path: &Path) -> Option<FileKind> {
 
 /// How many colours a picture has, as far as that matters.
 pub(super) fn colours_in(path: &Path) -> Option<usize> {
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = source_file::read(path, MAX_PICTURE_BYTES).ok()?;
     if bytes.starts_with(png_file::SIGNATURE) {
         let samples = decoded(path)?;
         if samples.color == ColorType::Indexed {
@@ -164,7 +166,8 @@ pub(super) fn collect(pairs: &[Pair], kind: FileKind) -> Option<Contents> {
 
 impl Contents {
     fn add_polygons(&mut self, path: &Path) -> Option<()> {
-        let annotation: Annotation = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let bytes = source_file::read(path, MAX_ANNOTATION_BYTES).ok()?;
+        let annotation: Annotation = serde_json::from_slice(&bytes).ok()?;
         self.objects.extend(annotation.objects.into_iter().map(|object| object.label));
         Some(())
     }
@@ -193,6 +196,6 @@ impl Contents {
 }
 
 fn decoded(path: &Path) -> Option<Samples> {
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = source_file::read(path, MAX_PICTURE_BYTES).ok()?;
     png_file::decode(path, &bytes, Transformations::IDENTITY, |_, _| Ok(())).ok()
 }

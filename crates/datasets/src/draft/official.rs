@@ -26,9 +26,11 @@ pub(super) fn recognised(root: &Path) -> Result<Option<Draft>, DatasetError> {
         let others = others.join("`, `");
         notes.push(format!("`{others}` would fit too: choose the version of your copy"));
     }
-    let readings = manifest.readings();
-    if !readings.is_empty() {
-        notes.push(format!("its labels have other readings too: {}", readings.join(", ")));
+    // The first is the one that the draft has.
+    let other_readings = manifest.readings().split_off(1);
+    if !other_readings.is_empty() {
+        let others = other_readings.join(", ");
+        notes.push(format!("its labels have other readings too: {others}"));
     }
     Ok(Some(Draft { toml: without_lists(name, &manifest.source.text), notes }))
 }

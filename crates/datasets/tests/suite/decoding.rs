@@ -99,13 +99,19 @@ fn a_pairs_own_bytes_come_with_it() {
 #[test]
 fn a_pair_is_measured_by_its_images_header_whatever_stands_before_it() {
     let root = Folder::new();
-    let label = root.path().join("absent.png");
+    let label = root.file("l.json", "seven b");
     let measure = |image: Vec<u8>| {
         let image = root.file("image", image);
         official("cityscapes").measure(&pair(image, label.clone()))
     };
     let jpeg = grey_jpeg();
-    let expected = |image_bytes| PairSize { width: 8, height: 8, image_bytes, image_is_jpeg: true };
+    let expected = |image_bytes| PairSize {
+        width: 8,
+        height: 8,
+        image_bytes,
+        label_bytes: 7,
+        image_is_jpeg: true,
+    };
     assert_eq!(measure(jpeg.clone()).unwrap(), expected(jpeg.len() as u64));
     // Two comments of 60 kB each, as cameras put pictures there.
     let comment = [&[0xff, 0xfe, 0xea, 0x60][..], &[0; 59_998]].concat();
@@ -113,7 +119,8 @@ fn a_pair_is_measured_by_its_images_header_whatever_stands_before_it() {
     let length = long.len() as u64;
     assert_eq!(measure(long).unwrap(), expected(length));
     let cut = picture(5, 4)[..40].to_vec();
-    let size = PairSize { width: 5, height: 4, image_bytes: 40, image_is_jpeg: false };
+    let (image_bytes, label_bytes) = (40, 7);
+    let size = PairSize { width: 5, height: 4, image_bytes, label_bytes, image_is_jpeg: false };
     assert_eq!(measure(cut).unwrap(), size);
     assert!(measure(b"text".to_vec()).unwrap_err().to_string().contains("a PNG or JPEG image"));
 }

@@ -144,11 +144,12 @@ fn every_reason_for_leaving_a_sample_out_has_a_name_of_its_own() {
     let mut names: Vec<&str> =
         bad.into_iter().map(|kind| SkipKind::BadSample(kind).name()).collect();
     names.extend(
-        [SkipKind::MissingLabel, SkipKind::MissingImage, SkipKind::Duplicate].map(SkipKind::name),
+        [SkipKind::MissingLabel, SkipKind::MissingImage, SkipKind::Duplicate, SkipKind::BadFile]
+            .map(SkipKind::name),
     );
     insta::assert_snapshot!(
         names.join(" "),
-        @"undecodable too-large pixel-format size-mismatch unknown-label blank missing-label missing-image duplicate"
+        @"undecodable too-large pixel-format size-mismatch unknown-label blank missing-label missing-image duplicate bad-file"
     );
 }
 

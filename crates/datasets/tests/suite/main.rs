@@ -1,5 +1,6 @@
 //! The crate as its users see it: official manifests, and dataset folders good and bad.
 
+mod broken_files;
 mod decoding;
 mod drafts;
 mod encoders;

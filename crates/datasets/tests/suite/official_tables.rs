@@ -137,6 +137,39 @@ fn mapillarys_names_are_the_published_ones_and_both_versions_agree_where_they_sh
     assert!(shared >= 60, "only {shared} names are shared");
 }
 
+/// The class that the policy of WildDash 2 gives a label, the first of its rules that has it.
+fn by_policy(policy: &Value, column: usize, label: &Value) -> String {
+    let rules = policy["rules"].as_array().expect("a list of rules");
+    let class = rules.iter().find(|rule| rule[column] == *label).map(|rule| &rule[2]);
+    match class.map_or("", |class| class.as_str().expect("a name")) {
+        "on rails" => "train".into(),
+        class if CITYSCAPES_CLASSES.contains(&class) => class.into(),
+        _ => "ignore".into(),
+    }
+}
+
+#[test]
+fn the_readings_of_wilddash_follow_its_published_policy_in_every_label() {
+    let policy: Value = serde_json::from_str(include_str!("../data/wilddash_policy.json"))
+        .expect("the policy is JSON");
+    for (column, name, labels) in [(0, "mapillary_v1_2", 66), (1, "idd", 40)] {
+        let manifest = reading(name, "wilddash");
+        let published = policy[name].as_array().expect("the labels in order");
+        assert_eq!((manifest.ids.len(), published.len()), (labels, labels));
+        for (id, (entry, label)) in manifest.ids.iter().zip(published).enumerate() {
+            assert_eq!(entry.id, Some(id as i32), "{name}");
+            assert_eq!(entry.train, by_policy(&policy, column, label), "{name} {label}");
+        }
+    }
+    let names = |name: &str| -> Vec<Value> {
+        official(name).ids.iter().map(|entry| entry.name.as_str().into()).collect()
+    };
+    assert_eq!(Value::Array(names("idd")), policy["idd"]);
+    // The policy names Mapillary's labels by their keys, whose last part resembles the name.
+    assert_eq!(policy["mapillary_v1_2"][5], "construction--barrier--other-barrier");
+    assert_eq!(official("mapillary_v1_2").ids[5].name, "Barrier");
+}
+
 #[test]
 fn camvids_colours_become_the_published_train_ids() {
     let mappings = mappings();

@@ -40,8 +40,9 @@ fn every_built_in_manifest_is_valid_in_all_its_readings_and_lists() {
         assert!(name.starts_with(&manifest.name), "{name} is for {}", manifest.name);
         for reading in manifest.readings() {
             let read = manifest.with_reading(reading).unwrap();
-            assert_ne!(read.mapping_name(), manifest.mapping_name(), "{name} {reading}");
-            assert_eq!(read.reading(), Some(reading));
+            let is_own = read.mapping_name() == manifest.mapping_name();
+            assert_eq!(read.reading(), (!is_own).then_some(reading), "{name}");
+            assert_eq!(is_own, reading == manifest.readings()[0], "{name} {reading}");
         }
         for split in manifest.split_names() {
             assert_eq!(manifest.fingerprint(split).unwrap().len(), 64);
@@ -94,12 +95,27 @@ fn a_reading_changes_the_classes_it_names_and_no_other() {
 
 #[test]
 fn readings_are_listed_by_name_and_an_unknown_one_is_refused() {
-    assert_eq!(official("gtav").readings(), ["colour"]);
+    assert_eq!(official("gtav").readings(), ["index", "colour"]);
     assert_eq!(official("gtav").reading(), None);
     let error = Manifest::built_in("gtav").unwrap().with_reading("color").unwrap_err();
-    insta::assert_snapshot!(error, @"built-in manifest gtav: no reading `color`, expected one of: colour");
+    insta::assert_snapshot!(error, @"built-in manifest gtav: no reading `color`, expected one of: index, colour");
     let error = Manifest::built_in("kitti").unwrap().with_reading("colour").unwrap_err();
-    insta::assert_snapshot!(error, @"built-in manifest kitti: no reading `colour`, expected none, for it has no readings");
+    insta::assert_snapshot!(error, @"built-in manifest kitti: no reading `colour`, expected one of: default");
+}
+
+#[test]
+fn the_manifests_own_reading_can_be_named_and_come_back_to() {
+    let own = official("gtav");
+    let mut ways = vec![own.with_reading("index").unwrap()];
+    ways.push(reading("gtav", "colour").with_reading("index").unwrap());
+    for named in ways {
+        assert_eq!((named.reading(), named.mapping_name()), (None, "gtav-index/1"));
+        assert_eq!((&named.encoding, &named.ids), (&own.encoding, &own.ids));
+        assert_eq!(named.fingerprint("val").unwrap(), own.fingerprint("val").unwrap());
+    }
+    let (_folder, manifest) = toy(TOY);
+    assert_eq!(manifest.readings(), ["default", "kerb"]);
+    assert_eq!(manifest.with_reading("default").unwrap().mapping_name(), "toy/1");
 }
 
 #[test]
@@ -142,7 +158,7 @@ fn the_documented_schema_loads_with_every_optional_key() {
         assert_eq!(manifest.split("val").unwrap().folders, ["valid"]);
     }
     let manifest = Manifest::load(&folder.path().join("mycity.toml")).unwrap();
-    assert_eq!(manifest.readings(), ["pavement-road"]);
+    assert_eq!(manifest.readings(), ["kerbs-ignored", "pavement-road"]);
     assert_eq!(manifest.classes.len(), 3);
     assert_eq!(manifest.split("val").unwrap().expected, [500]);
 }
@@ -164,6 +180,14 @@ fn mistakes_in_readings_and_refusals_name_their_key() {
     insta::assert_snapshot!(
         error("kerb = \"sidewalk\"", "kerb = \"pavement\""),
         @"ROOT/toy.toml: `readings.kerb.ids`: `kerb` becomes `pavement`, expected `ignore` or a class: road, sidewalk, building, wall, fence, pole, traffic light, traffic sign, vegetation, terrain, sky, person, rider, car, truck, bus, train, motorcycle, bicycle"
+    );
+    insta::assert_snapshot!(
+        error("[layout]", "reading = \"kerb\"\n[layout]"),
+        @"ROOT/toy.toml: `readings.kerb`: the manifest's own reading has that name, expected another"
+    );
+    insta::assert_snapshot!(
+        error("[layout]", "reading = \"\"\n[layout]"),
+        @r#"ROOT/toy.toml: `reading`: "", expected one line of text"#
     );
     insta::assert_snapshot!(
         error("toy-kerb/1", "toy/1"),

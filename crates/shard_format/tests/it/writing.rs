@@ -62,6 +62,27 @@ fn a_folder_with_a_dataset_is_not_written_again() {
 }
 
 #[test]
+fn shards_without_an_index_are_never_overwritten() {
+    let folder = tempdir().unwrap();
+    let samples = vec![(noise_image(4, 4, 1), patchy_labels(4, 4, 1)); 2];
+    pack(folder.path(), &samples, Preset::Fast, 0);
+    std::fs::remove_file(folder.path().join("index.json")).unwrap();
+    let create =
+        |info| DatasetWriter::create(folder.path(), info, WriterOptions::default()).map(drop);
+    let error = create(info()).unwrap_err().to_string();
+    let error = error.replace(&*folder.path().to_string_lossy(), "FOLDER");
+    insta::assert_snapshot!(error, @"FOLDER/toy-00000.shard: a shard without an index, expected a folder without shards of `toy`; hint: it is of an unfinished or damaged dataset, delete the folder or choose another --out");
+    assert_eq!(files(folder.path()), ["toy-00000.shard", "toy-00001.shard"]);
+    // Shards of another dataset, and what an interrupted writer left unfinished, are no dataset.
+    create(DatasetInfo { name: "boy".into(), ..info() }).unwrap();
+    for shard in ["toy-00000.shard", "toy-00001.shard"] {
+        std::fs::remove_file(folder.path().join(shard)).unwrap();
+    }
+    std::fs::write(folder.path().join(".toy-00000.shard.partial"), "half").unwrap();
+    create(info()).unwrap();
+}
+
+#[test]
 fn a_dropped_writer_leaves_nothing() {
     let folder = tempdir().unwrap();
     let options = WriterOptions { max_shard_bytes: 0, ..WriterOptions::default() };

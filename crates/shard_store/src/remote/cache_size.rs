@@ -2,11 +2,13 @@
 //!
 //! Every caller holds the lock of the file `size`.
 
-use std::fs::{self, DirEntry, File};
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use super::cache_names;
 
 /// A file in `incoming/` of this age was left by a process that died.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
@@ -49,15 +51,20 @@ pub(crate) fn count(dir: &Path) -> io::Result<(Total, Vec<Entry>)> {
     let mut entries = Vec::new();
     for folder in fs::read_dir(dir)? {
         let folder = folder?;
-        if folder.file_name() == "incoming" {
+        let name = folder.file_name();
+        if name == cache_names::INCOMING {
             sweep(&folder.path())?;
-        } else if folder.file_type()?.is_dir() {
+        } else if cache_names::is_object(&name) && folder.file_type()?.is_dir() {
             for block in found(fs::read_dir(folder.path()))?.into_iter().flatten() {
-                entries.extend(entry(&block?)?);
+                let block = block?;
+                if cache_names::is_block(&block.file_name()) {
+                    entries.extend(entry(&block)?);
+                }
             }
         }
     }
-    Ok((Total(entries.iter().map(|entry| entry.bytes).sum()), entries))
+    let total = entries.iter().fold(0_u64, |total, entry| total.saturating_add(entry.bytes));
+    Ok((Total(total), entries))
 }
 
 /// Deletes the blocks used longest ago until at most `limit` bytes are left.
@@ -69,7 +76,7 @@ pub(crate) fn shrink(dir: &Path, limit: u64) -> io::Result<Total> {
             break;
         }
         found(fs::remove_file(&entry.path))?;
-        total -= entry.bytes;
+        total = total.saturating_sub(entry.bytes);
         if let Some(folder) = entry.path.parent() {
             // Fails as long as other blocks are left in the folder, which is meant.
             fs::remove_dir(folder).ok();
@@ -82,7 +89,11 @@ pub(crate) fn shrink(dir: &Path, limit: u64) -> io::Result<Total> {
 fn sweep(incoming: &Path) -> io::Result<()> {
     let now = SystemTime::now();
     for leftover in fs::read_dir(incoming)? {
-        let Some(leftover) = entry(&leftover?)? else { continue };
+        let leftover = leftover?;
+        if !cache_names::is_incoming(&leftover.file_name()) {
+            continue;
+        }
+        let Some(leftover) = entry(&leftover)? else { continue };
         if now.duration_since(leftover.used).is_ok_and(|age| age > LEFTOVER_AGE) {
             found(fs::remove_file(&leftover.path))?;
         }
@@ -90,9 +101,11 @@ fn sweep(incoming: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Facts of a file; `None` where it has vanished meanwhile.
+/// Facts of a file; `None` where it has vanished meanwhile, or is a folder or a link.
 fn entry(file: &DirEntry) -> io::Result<Option<Entry>> {
-    let Some(metadata) = found(file.metadata())? else { return Ok(None) };
+    let Some(metadata) = found(file.metadata())?.filter(Metadata::is_file) else {
+        return Ok(None);
+    };
     Ok(Some(Entry { used: metadata.modified()?, path: file.path(), bytes: metadata.len() }))
 }
 

@@ -1,9 +1,9 @@
 //! Keeps blocks of remote shards on the local disk, for this process and others.
 //!
 //! `KEY/NUMBER` holds block NUMBER of the object version KEY, `incoming/` what is being written,
-//! and `size` how many bytes the blocks take. Reading takes no lock: a file appears by renaming,
-//! carries checksums, and may vanish at any time. Adding and deleting take a lock on `size`. No
-//! failure here fails a read.
+//! and `size` how many bytes the blocks take. Files of other names are somebody else's and stay.
+//! Reading takes no lock: a file appears by renaming, carries checksums, and may vanish at any
+//! time. Adding and deleting take a lock on `size`. No failure here fails a read.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::cache_block::{self, HEADER_BYTES};
+use super::cache_names;
 use super::cache_size::{self, Total};
 use super::flights::BlockId;
 use super::stats::Counters;
@@ -100,7 +101,7 @@ impl DiskCache {
     }
 
     fn add(&self, path: &Path, block: &[u8], bytes: u64) -> Result<(), (PathBuf, io::Error)> {
-        let incoming = self.dir.join("incoming");
+        let incoming = self.dir.join(cache_names::INCOMING);
         fs::create_dir_all(&incoming).map_err(|error| (incoming.clone(), error))?;
         let (temporary, file) = self.temporary(&incoming)?;
         let added = self.fill_and_publish(file, &temporary, path, block, bytes);
@@ -114,7 +115,7 @@ impl DiskCache {
     fn temporary(&self, incoming: &Path) -> Result<(PathBuf, File), (PathBuf, io::Error)> {
         loop {
             let number = self.written.fetch_add(1, Ordering::Relaxed);
-            let path = incoming.join(format!("{}-{number}", process::id()));
+            let path = incoming.join(cache_names::incoming(process::id(), number));
             match File::create_new(&path) {
                 Ok(file) => return Ok((path, file)),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -143,13 +144,13 @@ impl DiskCache {
             _ => cache_size::count(&self.dir)?.0,
         };
         self.counted.store(true, Ordering::Relaxed);
-        if total.0 + bytes > self.limit {
+        if total.0.saturating_add(bytes) > self.limit {
             // A tenth more than needed, because counting a large folder takes its time.
             total = cache_size::shrink(&self.dir, self.limit - bytes - (self.limit - bytes) / 10)?;
         }
         // Counted before it is there: a process killed in between leaves the cache too small
         // rather than too large.
-        cache_size::save(&size_file, Total(total.0 + bytes))?;
+        cache_size::save(&size_file, Total(total.0.saturating_add(bytes)))?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -159,7 +160,7 @@ impl DiskCache {
 
     /// The file `size`, locked until it is closed; `None` where others keep it locked too long.
     fn lock(&self) -> io::Result<Option<File>> {
-        let path = self.dir.join("size");
+        let path = self.dir.join(cache_names::SIZE);
         let file =
             File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         let start = Instant::now();
@@ -175,9 +176,8 @@ impl DiskCache {
         }
     }
 
-    fn path(&self, (object, block): BlockId) -> PathBuf {
-        let object = blake3::Hash::from_bytes(object).to_hex();
-        self.dir.join(object.as_str()).join(block.to_string())
+    fn path(&self, id: BlockId) -> PathBuf {
+        self.dir.join(cache_names::block(id))
     }
 }
 
@@ -216,7 +216,11 @@ mod tests {
 
     /// Pretends that a block was used `hours` ago.
     fn age(cache: &DiskCache, number: u64, hours: u64) {
-        let file = File::open(cache.path((OBJECT, number))).unwrap();
+        age_file(&cache.path((OBJECT, number)), hours);
+    }
+
+    fn age_file(path: &Path, hours: u64) {
+        let file = File::open(path).unwrap();
         let modified = file.metadata().unwrap().modified().unwrap();
         file.set_modified(modified - Duration::from_secs(3600 * hours)).unwrap();
     }
@@ -250,11 +254,16 @@ mod tests {
     #[test]
     fn a_lost_or_altered_size_file_is_counted_anew() {
         let folder = tempfile::tempdir().unwrap();
-        for damage in [&b""[..], b"0", &[0; 12], &[255; 100]] {
+        // A sum at the end of the range, with the right checksum.
+        let forged = [[255; 8].as_slice(), &crc32c::crc32c(&[255; 8]).to_le_bytes()].concat();
+        for damage in [&b""[..], b"0", &[0; 12], &[255; 100], &forged] {
             let cache = cache(folder.path(), 4);
             (0..4).for_each(|number| store(&cache, number));
+            let (total, _) = cache_size::count(folder.path()).unwrap();
+            assert!(total.0 >= FILE_BYTES, "{total:?}");
             fs::write(folder.path().join("size"), damage).unwrap();
             (4..8).for_each(|number| store(&cache, number));
+            assert!(holds(&cache, 7));
             let (total, _) = cache_size::count(folder.path()).unwrap();
             assert!(total.0 <= 4 * FILE_BYTES, "{total:?}");
         }
@@ -278,14 +287,52 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let incoming = folder.path().join("incoming");
         fs::create_dir(&incoming).unwrap();
-        for (name, hours) in [("old", 2), ("young", 0)] {
-            let file = File::create(incoming.join(name)).unwrap();
-            let modified = file.metadata().unwrap().modified().unwrap();
-            file.set_modified(modified - Duration::from_secs(3600 * hours)).unwrap();
+        let [old, young] = [0, 1].map(|number| incoming.join(cache_names::incoming(1, number)));
+        for (path, hours) in [(&old, 2), (&young, 0)] {
+            fs::write(path, "").unwrap();
+            age_file(path, hours);
         }
         store(&cache(folder.path(), 4), 1);
-        assert!(!incoming.join("old").exists());
-        assert!(incoming.join("young").exists());
+        assert!(!old.exists());
+        assert!(young.exists());
+    }
+
+    #[test]
+    fn files_of_others_in_the_folder_are_neither_counted_nor_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = cache_names::block((OBJECT, 0)).parent().unwrap().to_owned();
+        let in_object = |name: &str| object.join(name);
+        let others = [
+            "7".into(),
+            "index.json".into(),
+            "toy/toy-00000.shard".into(),
+            "toy/0".into(),
+            PathBuf::from("AB".repeat(32)).join("0"),
+            PathBuf::from("ab".repeat(31)).join("0"),
+            in_object("notes.txt"),
+            in_object("0007"),
+            in_object("99/inner"),
+            "incoming/2026-07".into(),
+            "incoming/1/2-3.block".into(),
+        ]
+        .map(|path| folder.path().join(path));
+        for path in &others {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, [1; 3 * FILE_BYTES as usize]).unwrap();
+            // Older than every block, so that they would go first.
+            age_file(path, 10_000);
+        }
+        let cache = cache(folder.path(), 3);
+        for number in 0..20 {
+            store(&cache, number);
+            assert!(holds(&cache, number));
+        }
+        let (total, _) = cache_size::count(folder.path()).unwrap();
+        assert!(total.0 <= 3 * FILE_BYTES, "{total:?}");
+        for path in &others {
+            let length = fs::metadata(path).map(|metadata| metadata.len()).ok();
+            assert_eq!(length, Some(3 * FILE_BYTES), "{}", path.display());
+        }
     }
 
     #[test]

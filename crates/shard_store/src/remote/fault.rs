@@ -5,6 +5,9 @@ use std::io;
 
 use object_store::client::{HttpError, HttpErrorKind};
 
+/// Most characters of a reason.
+const LONGEST_REASON: usize = 300;
+
 /// Why an object could not be read; the message stands behind the object's URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
@@ -89,9 +92,12 @@ pub(crate) fn is_passing(error: &object_store::Error) -> bool {
 
 /// What happened, in few words and without what changes from run to run.
 pub(crate) fn reason(error: &object_store::Error) -> String {
-    let text = deepest(error).to_string();
+    printable(&status_or_text(&deepest(error).to_string()))
+}
+
+fn status_or_text(text: &str) -> String {
     let Some(status) = text.strip_prefix("Server returned non-2xx status code: ") else {
-        return text;
+        return text.to_owned();
     };
     // What follows is the body of the answer: XML of the store, or a whole web page.
     let (status, body) = status.split_once(": ").unwrap_or((status, ""));
@@ -105,6 +111,19 @@ pub(crate) fn reason(error: &object_store::Error) -> String {
 /// say "error sending request" and the like.
 pub(crate) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     chain(error).last().unwrap_or(error)
+}
+
+/// A part of `text` that fits into a line, without what moves a terminal's cursor: a server writes
+/// what it likes.
+fn printable(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars().take(LONGEST_REASON) {
+        match character {
+            '"' | '\'' | '\\' => line.push(character),
+            _ => line.extend(character.escape_debug()),
+        }
+    }
+    line
 }
 
 fn http_error(error: &object_store::Error) -> Option<&HttpError> {

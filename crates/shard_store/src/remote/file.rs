@@ -158,7 +158,8 @@ impl ShardFile for RemoteFile {
 /// Fetches the blocks of `crew` by one request, stores them on disk and brings them down.
 async fn fly(core: &Arc<Core>, object: Arc<Object>, key: [u8; 32], mut crew: Crew) {
     let start = crew.blocks.start * BLOCK_BYTES;
-    let end = (crew.blocks.end * BLOCK_BYTES).min(object.length);
+    // The length is what a server says, up to the end of the range.
+    let end = crew.blocks.end.saturating_mul(BLOCK_BYTES).min(object.length);
     let bytes = match core.fetcher.range(&object, start..end).await {
         Ok(bytes) => bytes,
         Err(fault) => {

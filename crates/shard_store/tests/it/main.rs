@@ -6,6 +6,8 @@ mod local;
 mod samples;
 
 #[cfg(feature = "remote")]
+mod clouds;
+#[cfg(feature = "remote")]
 mod faults;
 #[cfg(feature = "remote")]
 mod proxy;

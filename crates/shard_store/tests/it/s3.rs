@@ -22,7 +22,7 @@ fn connect(options: &StoreOptions) -> (Remote, Dataset) {
 /// The files of all cached blocks, in order.
 fn blocks(cache_dir: &Path) -> Vec<PathBuf> {
     let mut blocks = Vec::new();
-    for folder in fs::read_dir(cache_dir.join("shards")).unwrap() {
+    for folder in fs::read_dir(cache_dir.join("remote-blocks")).unwrap() {
         let folder = folder.unwrap();
         if folder.file_type().unwrap().is_dir() {
             let files = fs::read_dir(folder.path()).unwrap();

@@ -45,7 +45,7 @@ fn two_processes_and_two_threads_share_a_small_cache() {
         let watcher = scope.spawn(|| {
             let mut most = 0;
             while !done.load(Ordering::Relaxed) {
-                most = most.max(bytes_of_blocks(&cache.path().join("shards")));
+                most = most.max(bytes_of_blocks(&cache.path().join("remote-blocks")));
                 // Long enough to let the others in.
                 thread::sleep(Duration::from_millis(5));
             }
@@ -63,6 +63,21 @@ fn two_processes_and_two_threads_share_a_small_cache() {
     });
     assert!(most >= 2 * BLOCK_FILE_BYTES, "the cache was used: {most}");
     assert!(most <= CACHE_BYTES, "the bound held: {most}");
+}
+
+#[test]
+fn datasets_in_the_folder_named_for_the_cache_stay_whole() {
+    let (server, cache) = (S3Server::start(1), tempfile::tempdir().unwrap());
+    let names = ["shards", "shards/toy", "toy", "remote-blocks/toy"];
+    let datasets = names.map(|name| cache.path().join(name));
+    for dataset in &datasets {
+        fs::create_dir_all(dataset).unwrap();
+        samples::pack(dataset, 2);
+    }
+    read_again_and_again(server.address, cache.path());
+    for dataset in &datasets {
+        samples::check_all(&open(dataset, &StoreOptions::default()).unwrap(), 2);
+    }
 }
 
 fn start_reader(address: SocketAddr, cache_dir: &Path) -> Child {
@@ -83,7 +98,7 @@ fn bytes_of_blocks(dir: &Path) -> u64 {
     size_file.lock().unwrap();
     let folders = fs::read_dir(dir).into_iter().flatten().flatten();
     folders
-        .filter(|folder| folder.file_name() != "incoming")
+        .filter(|folder| folder.file_name().len() == 64)
         .flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten().flatten())
         .map(|file| file.metadata().map_or(0, |metadata| metadata.len()))
         .sum()

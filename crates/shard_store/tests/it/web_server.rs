@@ -16,6 +16,8 @@ pub(crate) enum Version {
     ETag,
     WeakETag,
     LastModified,
+    /// What the clouds' own servers tell.
+    ETagAndLastModified,
     Nothing,
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Manners {
     /// Whether it takes requests and never answers.
     pub silent: bool,
 }
+
+const LAST_MODIFIED: &str = "\r\nlast-modified: Mon, 13 Jul 2026 10:00:00 GMT";
 
 pub(crate) const GOOD: Manners = Manners {
     version: Version::ETag,
@@ -123,7 +127,7 @@ fn answer(request: &str, headers: &[String], root: &Path, manners: Manners) -> (
         return (format!("{status}\r\ncontent-length: {}", body.len()), body.into());
     }
     let header = |name: &str| headers.iter().find_map(|line| line.strip_prefix(name));
-    let path = request.split(' ').nth(1).unwrap();
+    let path = decoded(request.split(' ').nth(1).unwrap());
     let Ok(mut body) = fs::read(root.join(&path[1..])) else {
         return ("404 Not Found\r\ncontent-length: 0".into(), Vec::new());
     };
@@ -147,8 +151,19 @@ fn answer(request: &str, headers: &[String], root: &Path, manners: Manners) -> (
     head += &match manners.version {
         Version::ETag => format!("\r\netag: {tag}"),
         Version::WeakETag => format!("\r\netag: W/{tag}"),
-        Version::LastModified => "\r\nlast-modified: Mon, 13 Jul 2026 10:00:00 GMT".into(),
+        Version::LastModified => LAST_MODIFIED.into(),
+        Version::ETagAndLastModified => format!("\r\netag: {tag}{LAST_MODIFIED}"),
         Version::Nothing => String::new(),
     };
     (head, body)
+}
+
+/// A path without its percent-encoding; Google's client encodes even dots.
+fn decoded(path: &str) -> String {
+    let mut parts = path.split('%');
+    let start = parts.next().unwrap().to_owned();
+    parts.fold(start, |path, part| {
+        let character = u8::from_str_radix(&part[..2], 16).unwrap() as char;
+        format!("{path}{character}{}", &part[2..])
+    })
 }

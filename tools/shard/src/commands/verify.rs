@@ -11,7 +11,7 @@ use tracing::warn;
 use crate::audit::AUDIT_FILE;
 use crate::cli::VerifyArguments;
 use crate::store;
-use crate::summary::counted;
+use crate::summary::{counted, printable};
 use crate::verify::{AuditFile, Checks, Finding, Source, verify};
 
 /// No honest audit is larger.
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &VerifyArguments, out: &mut dyn Write) -> anyhow::R
     let dataset = match shard_store::open(location, &options) {
         Ok(dataset) => dataset,
         Err(StoreError::Read(damage)) if is_damage(&damage) => {
-            writeln!(out, "{damage}")?;
+            writeln!(out, "{}", printable(&damage.to_string()))?;
             return Ok(Outcome::CheckFailed);
         }
         Err(failure) => return Err(failure.into()),
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &VerifyArguments, out: &mut dyn Write) -> anyhow::R
     let findings = verify(&dataset, &checks, &|done, total| bar.advance_to(done, total))?;
     bar.finish();
     for finding in &findings {
-        writeln!(out, "{finding}")?;
+        writeln!(out, "{}", printable(&finding.to_string()))?;
     }
     if findings.is_empty() {
         writeln!(out, "{}", intact(&dataset, location, &checks))?;

@@ -34,8 +34,9 @@ pub enum PackError {
     Threads(#[from] ThreadError),
     /// The file system failed on the way.
     #[error(
-        "{source}; hint: finished shards ({shards}) are kept, free some space if the disk is \
-         full and run the same command again to go on"
+        "{}; hint: finished shards ({shards}) are kept, free some space if the disk is full and \
+         run the same command again to go on",
+        without_hint(source)
     )]
     Stopped {
         /// What failed.
@@ -63,6 +64,24 @@ pub enum PackError {
         /// Where the audit lies.
         audit_path: PathBuf,
     },
+    /// A check failed: no sample is good, however many may be left out.
+    #[error(
+        "{}: none of {found} samples can be packed, expected at least one; the first: {first}; \
+         hint: {} lists all reasons, check that the manifest is that of this dataset",
+        place.display(), audit_path.display()
+    )]
+    NothingPacked {
+        /// The dataset's folder, or that of the merged dataset.
+        place: PathBuf,
+        /// Samples found, all bad.
+        found: u64,
+        /// The first reason.
+        first: String,
+        /// What `audit.json` holds.
+        audit: Box<Audit>,
+        /// Where the audit lies.
+        audit_path: PathBuf,
+    },
 }
 
 impl PackError {
@@ -77,4 +96,10 @@ impl PackError {
             other => other,
         }
     }
+}
+
+/// An error that gets another hint.
+fn without_hint(error: &PackError) -> String {
+    let text = error.to_string();
+    text.split("; hint: ").next().unwrap_or_default().into()
 }

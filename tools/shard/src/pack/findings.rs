@@ -32,9 +32,25 @@ pub(crate) struct SkippedPair {
     /// As the audit shows it.
     #[serde(flatten)]
     pub(crate) sample: SkippedSample,
-    /// Of a duplicate: BLAKE3 of the image, in hexadecimal.
+    /// Of a duplicate: the hashes of its files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) image_blake3: Option<String>,
+    pub(crate) duplicate: Option<PairHashes>,
+}
+
+/// BLAKE3 hashes of a pair's files, in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PairHashes {
+    pub(crate) image: String,
+    pub(crate) label: String,
+}
+
+/// A packed image that others may be duplicates of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PackedImage {
+    /// Its path below the dataset's folder.
+    pub(crate) source: String,
+    /// BLAKE3 of its label file, in hexadecimal.
+    pub(crate) label_blake3: String,
 }
 
 /// Pixels and images.
@@ -49,29 +65,37 @@ pub(crate) struct Count {
 pub(crate) struct PackedPair {
     /// The image's path below the dataset's folder.
     pub(crate) source: String,
-    /// BLAKE3 of the image file, in hexadecimal.
-    pub(crate) image_blake3: String,
+    /// The hashes of its files.
+    pub(crate) hashes: PairHashes,
     /// Its label's classes.
     pub(crate) tally: Tally,
     /// Names of polygon objects that the manifest does not list.
     pub(crate) unknown_objects: Vec<String>,
 }
 
+impl PairHashes {
+    pub(crate) fn of(image: &[u8; 32], label: &[u8; 32]) -> Self {
+        let [image, label] =
+            [image, label].map(|hash| blake3::Hash::from_bytes(*hash).to_hex().to_string());
+        Self { image, label }
+    }
+}
+
 impl SkippedPair {
-    /// An image whose file is that of `first`, byte for byte.
-    pub(crate) fn duplicate(source: &str, image_blake3: &str, first: &str) -> Self {
-        let sample = SkippedSample {
-            path: source.into(),
-            kind: SkipKind::Duplicate.name().into(),
-            reason: format!("{source}: the same file as {first}, which is packed"),
-        };
-        Self { sample, image_blake3: Some(image_blake3.into()) }
+    /// An image whose file is that of `first`, byte for byte; the labels may differ.
+    pub(crate) fn duplicate(source: &str, hashes: PairHashes, first: &PackedImage) -> Self {
+        let labels = if hashes.label == first.label_blake3 { "are equal" } else { "differ" };
+        let first = &first.source;
+        let reason = format!("the same file as {first}, which is packed; their labels {labels}");
+        let kind = SkipKind::Duplicate.name().into();
+        let sample = SkippedSample { path: source.into(), kind, reason };
+        Self { sample, duplicate: Some(hashes) }
     }
 }
 
 impl From<SkippedSample> for SkippedPair {
     fn from(sample: SkippedSample) -> Self {
-        Self { sample, image_blake3: None }
+        Self { sample, duplicate: None }
     }
 }
 
@@ -130,10 +154,10 @@ fn is_wholly_ignored(tally: &Tally) -> bool {
 pub(crate) struct Ledger {
     finished: Findings,
     since: Findings,
-    /// Path of each packed image, by its hash.
-    packed: BTreeMap<String, String>,
+    /// Each packed image, by its hash.
+    packed: BTreeMap<String, PackedImage>,
     /// Those since the last finished shard.
-    packed_since: BTreeMap<String, String>,
+    packed_since: BTreeMap<String, PackedImage>,
 }
 
 impl Ledger {
@@ -149,8 +173,8 @@ impl Ledger {
     }
 
     /// The packed image with this hash.
-    pub(crate) fn packed_image(&self, blake3: &str) -> Option<&str> {
-        self.packed.get(blake3).map(String::as_str)
+    pub(crate) fn packed_image(&self, blake3: &str) -> Option<&PackedImage> {
+        self.packed.get(blake3)
     }
 
     pub(crate) fn skip(&mut self, skipped: SkippedPair) {
@@ -158,8 +182,10 @@ impl Ledger {
     }
 
     pub(crate) fn pack(&mut self, pair: PackedPair) {
-        self.packed.insert(pair.image_blake3.clone(), pair.source.clone());
-        self.packed_since.insert(pair.image_blake3.clone(), pair.source.clone());
+        let PairHashes { image, label } = pair.hashes.clone();
+        let packed = PackedImage { source: pair.source.clone(), label_blake3: label };
+        self.packed.insert(image.clone(), packed.clone());
+        self.packed_since.insert(image, packed);
         self.since.add(pair);
     }
 
@@ -191,7 +217,11 @@ mod tests {
         let mut tally = Tally::new(2);
         tally.add(train_ids);
         let unknown_objects = unknown.iter().map(|&name| name.into()).collect();
-        PackedPair { source: source.into(), image_blake3: source.into(), tally, unknown_objects }
+        PackedPair { source: source.into(), hashes: hashes(source), tally, unknown_objects }
+    }
+
+    fn hashes(image: &str) -> PairHashes {
+        PairHashes { image: image.into(), label: "l".into() }
     }
 
     #[test]
@@ -212,11 +242,12 @@ mod tests {
         let shard = ShardEntry { file: "s".into(), bytes: 1, blake3: "b".into(), samples: 1 };
         let mut ledger = Ledger::after(Vec::new());
         ledger.pack(pair("a", &[0], &["x"]));
-        ledger.skip(SkippedPair::duplicate("b", "a", "a"));
+        let first = PackedImage { source: "a".into(), label_blake3: "l".into() };
+        ledger.skip(SkippedPair::duplicate("b", hashes("a"), &first));
         let finished = ledger.finish_shard(shard, 2);
         ledger.pack(pair("c", &[1, 255], &[]));
         let mut resumed = Ledger::after(vec![finished]);
-        assert_eq!(resumed.packed_image("a"), Some("a"));
+        assert_eq!(resumed.packed_image("a"), Some(&first));
         assert_eq!((resumed.packed_image("c"), resumed.skips()), (None, 1));
         resumed.pack(pair("c", &[1, 255], &[]));
         assert_eq!(resumed.total(), ledger.total());

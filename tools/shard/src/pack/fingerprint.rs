@@ -113,6 +113,12 @@ impl Fingerprint {
         differences
     }
 
+    /// Whether `now` is the same but for the files' times of modification.
+    pub(crate) fn differs_in_times_alone(&self, now: &Self) -> bool {
+        let with_times = Self { times: now.times.clone(), ..self.clone() };
+        self != now && with_times == *now
+    }
+
     /// The fingerprint of all parts together. Copies of a dataset on several machines may differ
     /// in their files' times.
     pub(crate) fn of_all_parts(&self) -> Self {

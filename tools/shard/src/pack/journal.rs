@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use shard_format::ShardEntry;
 use tracing::warn;
 
-use super::findings::Findings;
+use super::findings::{Findings, PackedImage};
 use super::fingerprint::Fingerprint;
 use crate::json_file::{FileError, sync_folder};
 
@@ -28,8 +28,8 @@ pub(crate) struct FinishedShard {
     pub(crate) shard: ShardEntry,
     /// Pairs of the run that are done with this shard and those before it.
     pub(crate) pairs: u64,
-    /// Paths of its images below the dataset's folder, by their files' BLAKE3.
-    pub(crate) images: BTreeMap<String, String>,
+    /// Its images, by their files' BLAKE3.
+    pub(crate) images: BTreeMap<String, PackedImage>,
     /// What the pairs since the shard before it gave.
     pub(crate) findings: Findings,
 }
@@ -67,6 +67,18 @@ pub enum JournalError {
         dir: PathBuf,
         /// What differs, in words.
         differences: Vec<String>,
+    },
+    /// The folder holds what a run has left that found other times of modification.
+    #[error(
+        "{}: holds an unfinished run whose source files had other times of modification, expected \
+         the same; hint: names and sizes are the same and the content may be, too: if the files \
+         were merely copied or touched, give them their old times back (cp -p and rsync -t keep \
+         them), else delete the folder to pack anew",
+        dir.display()
+    )]
+    OtherTimes {
+        /// The folder.
+        dir: PathBuf,
     },
     /// The journal was altered.
     #[error(
@@ -124,6 +136,9 @@ impl Journal {
         let resumed = header.is_some();
         match header {
             Some(there) => {
+                if there.fingerprint.differs_in_times_alone(fingerprint) {
+                    return Err(JournalError::OtherTimes { dir: dir.into() });
+                }
                 let differences = there.fingerprint.differences(fingerprint);
                 if !differences.is_empty() {
                     return Err(JournalError::OtherRun { dir: dir.into(), differences });
@@ -349,6 +364,15 @@ mod tests {
         insta::assert_snapshot!(error(Journal::begin(dir, &other), dir), @"OUT: holds an unfinished run that differs in preset (default there, fast now), part (none there, 2/3 now), times of the dataset's files, expected the same; hint: run it again as it was to finish it, or delete the folder");
         let other = Fingerprint { files: "g".into(), manifest: "n".into(), ..fingerprint() };
         insta::assert_snapshot!(error(Journal::begin(dir, &other), dir), @"OUT: holds an unfinished run that differs in content of the manifest or its list, names or sizes of the dataset's files, expected the same; hint: run it again as it was to finish it, or delete the folder");
+    }
+
+    #[test]
+    fn where_only_times_differ_the_hint_says_that_the_content_need_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        drop(Journal::begin(dir, &fingerprint()).unwrap());
+        let touched = Fingerprint { times: "u".into(), ..fingerprint() };
+        insta::assert_snapshot!(error(Journal::begin(dir, &touched), dir), @"OUT: holds an unfinished run whose source files had other times of modification, expected the same; hint: names and sizes are the same and the content may be, too: if the files were merely copied or touched, give them their old times back (cp -p and rsync -t keep them), else delete the folder to pack anew");
     }
 
     #[test]

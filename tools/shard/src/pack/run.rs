@@ -20,7 +20,7 @@ use super::sample::{Encoded, Failure, PairJobs, default_memory_bytes};
 use super::space::estimate;
 use super::{PackError, PackReport, Prepared};
 use crate::audit::{AUDIT_FILE, Audit};
-use crate::summary::counted;
+use crate::summary::{counted, printable};
 
 /// A run that will fail for its skips goes on until it has this many to show.
 const SKIPS_TO_SHOW: u64 = 100;
@@ -35,11 +35,12 @@ pub(super) fn pack(
     let is_fresh = !Journal::exists(&options.out);
     if is_fresh {
         // Before anything is written.
+        DatasetWriter::check_folder(&options.out, &prepared.manifest.name)?;
         check_space(prepared, pairs)?;
     }
     let index = options.out.join(INDEX_FILE);
     let Begun { mut journal, resumed, shards } = match Journal::begin(&options.out, &fingerprint) {
-        Err(JournalError::OtherRun { .. }) if index.exists() => {
+        Err(JournalError::OtherRun { .. } | JournalError::OtherTimes { .. }) if index.exists() => {
             return Err(WriteError::Exists { path: index }.into());
         }
         begun => begun?,
@@ -53,7 +54,12 @@ pub(super) fn pack(
             Err(WriteError::Exists { path: index }.into())
         };
     }
-    let (writer, shards) = open_writer(prepared, &mut journal, resumed, shards)?;
+    let (writer, shards) = if is_fresh && !resumed {
+        let info = info(prepared);
+        (DatasetWriter::create(&options.out, info, writer_options(prepared))?, shards)
+    } else {
+        resumed_writer(prepared, &mut journal, shards)?
+    };
     let done = shards.last().map_or(0, |shard| shard.pairs);
     // A journal can be altered; its hashes vouch for the shards, not for this number.
     let done = usize::try_from(done).unwrap_or(usize::MAX).min(pairs.len());
@@ -89,18 +95,13 @@ fn finished(prepared: &Prepared) -> Result<PackReport, PackError> {
     })
 }
 
-/// The writer, and the finished shards that it goes on from.
-fn open_writer(
+/// The writer of a run that goes on, and the finished shards that it goes on from.
+fn resumed_writer(
     prepared: &Prepared,
     journal: &mut Journal,
-    resumed: bool,
     mut shards: Vec<FinishedShard>,
 ) -> Result<(DatasetWriter, Vec<FinishedShard>), PackError> {
     let out = &prepared.options.out;
-    if !resumed {
-        let writer = DatasetWriter::create(out, info(prepared), writer_options(prepared))?;
-        return Ok((writer, shards));
-    }
     // A shard may be missing: removed by hand, by a run that failed its check and was cut off
     // while it removed them, or by a power failure.
     let is_there = |shard: &FinishedShard| {
@@ -220,8 +221,8 @@ impl Run<'_> {
             }
             Err(Failure::Write(error)) => return Err(error.into()),
         };
-        if let Some(first) = self.ledger.packed_image(&counted.image_blake3) {
-            let skipped = SkippedPair::duplicate(&counted.source, &counted.image_blake3, first);
+        if let Some(first) = self.ledger.packed_image(&counted.hashes.image) {
+            let skipped = SkippedPair::duplicate(&counted.source, counted.hashes, first);
             self.ledger.skip(skipped);
             return Ok(());
         }
@@ -262,7 +263,7 @@ impl Run<'_> {
             journal.remove()?;
             let found = listed.found();
             let place = options.root.clone();
-            return Err(too_many_skipped(place, (found, allowed), audit, audit_path));
+            return Err(failed_check(place, (found, allowed), audit, audit_path));
         }
         if let Some(part) = options.part {
             let max_skipped = options.max_skipped;
@@ -284,15 +285,20 @@ pub(crate) fn allowed(max_skipped: f64, listed: &Audit) -> u64 {
     (max_skipped * listed.found() as f64).floor() as u64
 }
 
-/// The failed check of a run that left out too many.
-pub(crate) fn too_many_skipped(
+/// The failed check of a run that left out too many, or all.
+pub(crate) fn failed_check(
     place: PathBuf,
     (found, allowed): (u64, u64),
     audit: Audit,
     audit_path: PathBuf,
 ) -> PackError {
     let first = audit.skipped.first();
-    let first = first.map(|skip| format!("{} ({})", skip.path, skip.reason));
+    let first = first.map(|skip| printable(&format!("{} ({})", skip.path, skip.reason)));
     let first = first.unwrap_or_else(|| "every sample is known to be bad".into());
-    PackError::TooManySkipped { place, found, allowed, first, audit: Box::new(audit), audit_path }
+    let audit = Box::new(audit);
+    // A part of bad samples alone says nothing of the whole.
+    if audit.packed == 0 && audit.complete && audit.part.is_none() {
+        return PackError::NothingPacked { place, found, first, audit, audit_path };
+    }
+    PackError::TooManySkipped { place, found, allowed, first, audit, audit_path }
 }

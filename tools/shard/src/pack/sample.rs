@@ -1,24 +1,28 @@
 //! One pair: read, decoded, checked and encoded.
 
-use datasets::{Pair, SampleError, SkipKind, Tally};
+use datasets::{MAX_PIXELS, Pair, SampleError, SkipKind, Tally};
 use shard_format::{
     EncodedSample, LabelMap, Preset, RgbImage, SampleMeta, WriteError, encode_jpeg_sample,
     encode_sample,
 };
 
 use super::Prepared;
-use super::findings::PackedPair;
+use super::findings::{PackedPair, PairHashes};
 use super::fingerprint::PairBytes;
 use super::pipeline::Jobs;
 use crate::audit::SkippedSample;
 
-/// Bytes of memory for each pixel of a pair under way: 3 for the image and 1 for its train ids,
-/// and then either 8 for a label of 16-bit RGBA that is being decoded, or 8 for the record that is
-/// being written, twice 4.
-const BYTES_PER_PIXEL: u64 = 12;
+/// Bytes of memory for each pixel of a pair under way: 3 for the image, and for a label of 16-bit
+/// RGBA that is being decoded 8, 2 for its stored values and 1 for its train ids. Encoding comes
+/// later and takes less: image, train ids, and a record of 4 that is there twice while its head is
+/// put in front.
+const BYTES_PER_PIXEL: u64 = 14;
 
 /// A polygon file takes this many times its size while it is read.
 const LABEL_FILE_FACTOR: u64 = 8;
+
+/// Room for the compressors of a thread.
+const COMPRESSOR_BYTES: u64 = 2 << 20;
 
 /// A pair ready to be written.
 pub(super) struct Encoded {
@@ -48,11 +52,13 @@ impl Jobs for PairJobs<'_> {
 
     fn cost(&self, job: usize) -> u64 {
         let files = self.files[job];
-        // An image that cannot be measured will not be decoded either.
+        // A pair that is not measured counts as the largest: it may be decoded all the same.
         let size = self.prepared.manifest.measure(&self.pairs[job]);
-        let pixels = size.map_or(0, |size| u64::from(size.width) * u64::from(size.height));
+        let pixels = size.map_or(MAX_PIXELS, |size| u64::from(size.width) * u64::from(size.height));
         let label = files.label.saturating_mul(LABEL_FILE_FACTOR);
-        (pixels * BYTES_PER_PIXEL).saturating_add(files.image).saturating_add(label)
+        (pixels * BYTES_PER_PIXEL + COMPRESSOR_BYTES)
+            .saturating_add(files.image)
+            .saturating_add(label)
     }
 
     fn run(&self, job: usize) -> Self::Output {
@@ -76,18 +82,19 @@ fn encode(prepared: &Prepared, pair: &Pair) -> Result<Encoded, Failure> {
         manifest.read_pair(pair).map_err(|error| Failure::Skip(skipped(prepared, pair, &error)))?;
     let mut tally = Tally::new(manifest.classes.len());
     tally.add(&decoded.train_ids);
-    let image_blake3 = blake3::hash(&decoded.image_file);
     let meta = SampleMeta {
         id: pair.id.clone(),
         source: pair.image_relative.clone(),
         domain: prepared.domain().into(),
         label_source: pair.label_relative.clone(),
-        image_blake3: image_blake3.into(),
+        image_blake3: blake3::hash(&decoded.image_file).into(),
         label_blake3: blake3::hash(&decoded.label_file).into(),
     };
     let (width, height) = (decoded.width, decoded.height);
     let labels = LabelMap { width, height, train_ids: decoded.train_ids };
     let sample = if options.preset == Preset::Jpeg && decoded.image_is_jpeg {
+        // It is decoded once more.
+        drop(decoded.rgb);
         encode_jpeg_sample(&meta, &decoded.image_file, &labels)
     } else {
         let image = RgbImage { width, height, pixels: decoded.rgb };
@@ -95,7 +102,7 @@ fn encode(prepared: &Prepared, pair: &Pair) -> Result<Encoded, Failure> {
     };
     let counted = PackedPair {
         source: meta.source,
-        image_blake3: image_blake3.to_hex().to_string(),
+        hashes: PairHashes::of(&meta.image_blake3, &meta.label_blake3),
         tally,
         unknown_objects: decoded.unknown_objects,
     };
@@ -103,13 +110,11 @@ fn encode(prepared: &Prepared, pair: &Pair) -> Result<Encoded, Failure> {
 }
 
 fn skipped(prepared: &Prepared, pair: &Pair, error: &SampleError) -> SkippedSample {
-    // The audit names files below the dataset's folder.
-    let root = prepared.options.root.join("").display().to_string();
-    SkippedSample {
-        path: pair.image_relative.clone(),
-        kind: SkipKind::BadSample(error.kind()).name().into(),
-        reason: error.to_string().replace(&root, ""),
-    }
+    let reason = error.relative_to(&prepared.options.root);
+    let path = pair.image_relative.clone();
+    // The path stands before the reason already; that of the label does not.
+    let reason = reason.strip_prefix(&format!("{path}: ")).map_or(reason.clone(), String::from);
+    SkippedSample { path, kind: SkipKind::BadSample(error.kind()).name().into(), reason }
 }
 
 /// Memory for a run that was told nothing: 2 GiB, or a quarter of the machine's where that is less.

@@ -7,11 +7,12 @@ mod thumbnail;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use palette::class_colours;
 use rayon::prelude::*;
 use shard_format::{Dataset, Decoder, IGNORE_BIT, ReadError, RgbImage, Window};
 
 use crate::choice::{UnknownSample, drawn, places_of};
-use palette::class_colours;
+use crate::summary::printable;
 
 /// Which samples to draw.
 #[derive(Debug, Clone)]
@@ -136,6 +137,7 @@ struct Contents {
 
 /// One sample, drawn.
 struct Picture {
+    /// As it can be shown.
     id: String,
     /// Columns and rows of the sample itself.
     size: (u32, u32),
@@ -152,7 +154,7 @@ struct Legend {
 
 fn title(dataset: &Dataset, shown: usize) -> String {
     let info = &dataset.index().dataset;
-    format!("{} ({}): {shown} of {} samples", info.name, info.split, dataset.len())
+    printable(&format!("{} ({}): {shown} of {} samples", info.name, info.split, dataset.len()))
 }
 
 /// The classes that occur in the samples at `places`.
@@ -160,7 +162,7 @@ fn legend(dataset: &Dataset, places: &[usize]) -> Legend {
     let tiles = places.iter().flat_map(|&index| dataset.class_presence(index));
     let present = tiles.fold(0, |all, tile| all | tile);
     let names = &dataset.index().dataset.class_names;
-    let named = names.iter().cloned().zip(class_colours(names)).enumerate();
+    let named = names.iter().map(|name| printable(name)).zip(class_colours(names)).enumerate();
     let classes = named.filter(|(id, _)| present & (1 << id) != 0).map(|(_, class)| class);
     Legend { classes: classes.collect(), has_ignored: present & IGNORE_BIT != 0 }
 }
@@ -178,7 +180,7 @@ fn picture(
     let colours = class_colours(&dataset.index().dataset.class_names);
     let overlay = thumbnail::overlay(&image, &labels, &colours, opacity);
     Ok(Picture {
-        id: info.id.clone(),
+        id: printable(&info.id),
         size: (info.width, info.height),
         image: thumbnail::fitted(&image, edge),
         overlay: thumbnail::fitted(&overlay, edge),

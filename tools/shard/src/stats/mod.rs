@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use shard_format::{Dataset, Decoder, IGNORE_ID, ReadError, Window};
 
-use crate::summary::table;
+use crate::summary::{printable, table};
 
 pub use chart::chart;
 
@@ -137,5 +137,6 @@ pub fn shown(statistics: &Statistics) -> String {
     let header = ["id", "class", "pixels", "of all pixels", "images", "of all images"];
     let Statistics { dataset, split, samples, pixels, .. } = statistics;
     let table = table(header, rows);
+    let (dataset, split) = (printable(dataset), printable(split));
     format!("{table}\n{dataset} ({split}): {samples} samples, {pixels} pixels\n")
 }

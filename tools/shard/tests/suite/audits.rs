@@ -71,9 +71,22 @@ fn a_duplicate_is_left_out_only_if_the_first_of_them_was_packed() {
     assert!(skipped[0].contains("expected equal sizes"), "{}", skipped[0]);
     assert_eq!(
         skipped[1..],
-        ["images/train/t/03.png: the same file as images/train/t/01.png, which is packed"]
+        ["the same file as images/train/t/01.png, which is packed; their labels are equal"]
     );
     assert_eq!(report.audit.packed, 2);
+}
+
+#[test]
+fn the_reason_of_a_duplicate_tells_whether_the_labels_differ() {
+    let city = ToyCity::new(3);
+    let path = |id: &str| city.path(&format!("data/images/train/t/{id}.png"));
+    fs::copy(path("01"), path("02")).unwrap();
+    city.write_label("t/02", 38, 64, &[2; 38 * 64]);
+    let report = pack(&city.options("packed"), &|_, _| ()).unwrap();
+    assert_eq!(
+        report.audit.skipped[0].reason,
+        "the same file as images/train/t/01.png, which is packed; their labels differ"
+    );
 }
 
 #[test]
@@ -140,16 +153,15 @@ fn neither_threads_nor_memory_change_a_byte() {
 }
 
 #[test]
-fn the_flags_of_threads_memory_and_shard_size_reach_the_packer() {
+fn the_largest_size_of_a_shard_is_kept_to() {
     let city = ToyCity::new(0);
     for index in 0..4 {
         city.write_noise(&format!("t/{index}"), 400, 400, index);
     }
-    let flags = ["--threads", "2", "--memory-mib", "1", "--max-shard-mib", "1"];
-    assert_eq!(city.pack("packed", &flags).result, Ok(Outcome::Done));
-    assert!(city.exists("packed/toy-00001.shard"));
-    assert_eq!(city.pack("unchecked", &["--skip-space-check"]).result, Ok(Outcome::Done));
-    assert!(!city.exists("unchecked/toy-00001.shard"));
+    assert_eq!(city.pack("small", &["--max-shard-mib", "1"]).result, Ok(Outcome::Done));
+    assert!(city.exists("small/toy-00001.shard"));
+    assert_eq!(city.pack("large", &[]).result, Ok(Outcome::Done));
+    assert!(!city.exists("large/toy-00001.shard"));
 }
 
 #[test]

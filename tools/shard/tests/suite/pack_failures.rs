@@ -1,5 +1,6 @@
 //! What a person sees when the data is not as it should be.
 
+use shard::pack::{PackError, pack};
 use terminal::Outcome;
 
 use crate::toy_city::{ToyCity, label};
@@ -32,8 +33,8 @@ fn bad_samples_are_left_out_and_listed_with_their_reason() {
         {
             "path": "images/train/t/01.png",
             "kind": "size-mismatch",
-            "reason": "images/train/t/01.png: image is 38x64, but its label \
-                       labels/train/t/01.png is 5x4, expected equal sizes"
+            "reason": "image is 38x64, but its label labels/train/t/01.png is 5x4, expected equal \
+                       sizes"
         },
         {
             "path": "images/train/t/02.png",
@@ -45,8 +46,8 @@ fn bad_samples_are_left_out_and_listed_with_their_reason() {
         {
             "path": "images/train/t/03.png",
             "kind": "undecodable",
-            "reason": "images/train/t/03.png: found a file that begins with 6e 6f 20 70 69 63 74 \
-                       75, expected a PNG or JPEG image"
+            "reason": "found a file that begins with 6e 6f 20 70 69 63 74 75, expected a PNG or \
+                       JPEG image"
         },
     ]);
     assert_eq!(audit["skipped"], expected);
@@ -73,7 +74,40 @@ fn a_split_of_bad_samples_alone_fails_whatever_is_allowed() {
     let city = ToyCity::new(1);
     city.write_label("t/00", 5, 4, &label(5, 4));
     assert_eq!(city.pack("packed", &["--max-skipped", "1"]).result, Ok(Outcome::CheckFailed));
-    assert!(!city.exists("packed/index.json"));
+    let left: Vec<String> = city.packed_bytes("packed").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(left, ["audit.json"]);
+    let error = pack(&city.options("packed"), &|_, _| ()).unwrap_err();
+    assert!(matches!(error, PackError::NothingPacked { .. }));
+    insta::assert_snapshot!(city.text(&error), @"data: none of 1 samples can be packed, expected at least one; the first: images/train/t/00.png (image is 1x3, but its label labels/train/t/00.png is 5x4, expected equal sizes); hint: packed/audit.json lists all reasons, check that the manifest is that of this dataset");
+}
+
+#[test]
+fn shards_without_an_index_are_refused_and_left_alone() {
+    let city = ToyCity::packed(2);
+    std::fs::remove_file(city.path("packed/index.json")).unwrap();
+    let before = city.packed_bytes("packed");
+    for _ in 0..2 {
+        let error = city.pack("packed", &[]).result.unwrap_err();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(error, @"packed/toy-00000.shard: a shard without an index, expected a folder without shards of `toy`; hint: it is of an unfinished or damaged dataset, delete the folder or choose another --out");
+        }
+        assert!(city.packed_bytes("packed") == before);
+    }
+}
+
+#[test]
+fn what_a_run_leaves_that_was_killed_before_its_first_shard_is_in_nobodys_way() {
+    let city = ToyCity::packed(2);
+    for (out, leftovers) in
+        [("one", &[".toy-00000.shard.partial"][..]), ("two", &[".pack-journal.jsonl"])]
+    {
+        std::fs::create_dir(city.path(out)).unwrap();
+        for name in leftovers {
+            std::fs::write(city.path(out).join(name), "").unwrap();
+        }
+        assert_eq!(city.pack(out, &[]).result, Ok(Outcome::Done));
+        assert!(city.packed_bytes(out) == city.packed_bytes("packed"), "{out}");
+    }
 }
 
 #[test]

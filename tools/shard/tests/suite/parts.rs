@@ -3,6 +3,7 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::process::Command;
 
 use shard::merge::{MergeError, MergeOptions, merge};
 use shard::pack::{PackError, PackOptions, Part, Space, pack};
@@ -100,6 +101,67 @@ fn a_part_is_a_dataset_of_its_own_and_one_without_samples_is_not() {
 }
 
 #[test]
+fn copies_of_a_dataset_under_any_name_merge_to_the_same_bytes_and_audit() {
+    let city = city();
+    city.write_noise("t/20", 8, 8, 20);
+    fs::write(city.path("data/images/train/t/20.png"), "no picture").unwrap();
+    // A root of one letter, which occurs in every path, and one that is written in a long way.
+    let program = |root: &str, out: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shard"));
+        command.current_dir(city.path(""));
+        command.args(["pack", "--manifest", "toy.toml", "--split", "train", "--max-skipped", "1"]);
+        let output = command.args(["--root", root, "--out", out]).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    program("data", "whole", &[]);
+    fs::rename(city.path("data"), city.path("s")).unwrap();
+    program("s", "part-1", &["--part", "1/2"]);
+    fs::create_dir(city.path("other")).unwrap();
+    fs::rename(city.path("s"), city.path("other/images")).unwrap();
+    program("./other/../other/images/", "part-2", &["--part", "2/2"]);
+    let parts = ["part-1", "part-2"].map(|name| city.path(name)).to_vec();
+    merge(&options(&city, parts, "merged"), &|_, _| ()).unwrap();
+    assert!(city.packed_bytes("merged") == city.packed_bytes("whole"));
+    let audit = shard::audit::Audit::load(&city.path("whole")).unwrap();
+    let of_files = audit.skipped.iter().map(|skip| format!("{}: {}", skip.path, skip.reason));
+    insta::assert_snapshot!(of_files.collect::<Vec<_>>().join("\n"), @r"
+    images/train/t/03.png: image without a label, expected labels/train/t/03.png
+    labels/train/t/11.png: label without an image
+    images/train/t/01.png: image is 41x40, but its label labels/train/t/01.png is 2x2, expected equal sizes
+    images/train/t/06.png: the same file as images/train/t/05.png, which is packed; their labels are equal
+    images/train/t/08.png: the same file as images/train/t/02.png, which is packed; their labels are equal
+    images/train/t/12.png: the same file as images/train/t/02.png, which is packed; their labels are equal
+    images/train/t/13.png: the same file as images/train/t/05.png, which is packed; their labels differ
+    images/train/t/20.png: found a file that begins with 6e 6f 20 70 69 63 74 75, expected a PNG or JPEG image
+    ");
+}
+
+#[test]
+fn parts_of_bad_samples_alone_merge_to_nothing_whatever_is_allowed() {
+    let city = ToyCity::new(2);
+    ["t/00", "t/01"].iter().for_each(|id| city.write_label(id, 5, 4, &[1; 20]));
+    let two = parts(&city, 2);
+    let allowed = MergeOptions { max_skipped: Some(1.0), ..options(&city, two, "merged") };
+    let error = merge(&allowed, &|_, _| ()).unwrap_err();
+    assert!(matches!(error, MergeError::Pack(PackError::NothingPacked { .. })));
+    insta::assert_snapshot!(city.text(&error), @"merged: none of 2 samples can be packed, expected at least one; the first: images/train/t/00.png (image is 1x3, but its label labels/train/t/00.png is 5x4, expected equal sizes); hint: merged/audit.json lists all reasons, check that the manifest is that of this dataset");
+    let words = ["merge", "@part-1-of-2", "@part-2-of-2", "--out", "@merged"];
+    assert_eq!(city.shard(&words).result, Ok(Outcome::CheckFailed));
+}
+
+#[test]
+fn a_merge_overwrites_no_shards_without_an_index() {
+    let city = city();
+    let two = parts(&city, 2);
+    merge(&options(&city, two.clone(), "merged"), &|_, _| ()).unwrap();
+    fs::remove_file(city.path("merged/index.json")).unwrap();
+    let before = city.packed_bytes("merged");
+    let error = error(&city, two);
+    assert!(error.starts_with("merged/toy-00000.shard: a shard without an index"), "{error}");
+    assert!(city.packed_bytes("merged") == before);
+}
+
+#[test]
 fn the_program_packs_and_merges_parts() {
     let city = ToyCity::new(5);
     city.pack("whole", &[]).result.unwrap();
@@ -114,7 +176,7 @@ fn the_program_packs_and_merges_parts() {
     }
     let merged = city.shard(&["merge", "@part-2", "@part-1", "--out", "@merged"]);
     assert_eq!(merged.result, Ok(Outcome::Done));
-    assert!(merged.output.contains("packed 5 samples of toy (train) into 1 shard"));
+    assert!(merged.output.contains("packed 5 samples of toy (train) into 1 shard,"));
     assert!(city.packed_bytes("merged") == city.packed_bytes("whole"));
     let again = city.shard(&["merge", "@part-2", "@part-1", "--out", "@merged"]);
     assert!(again.result.unwrap_err().starts_with("merged/index.json: a dataset is already here"));
@@ -188,7 +250,7 @@ fn the_share_of_skips_counts_over_all_parts() {
     let strict = MergeOptions { max_skipped: Some(0.2), ..options(&city, both, "strict") };
     let error = merge(&strict, &|_, _| ()).unwrap_err();
     assert!(matches!(error, MergeError::Pack(PackError::TooManySkipped { .. })));
-    insta::assert_snapshot!(city.text(&error), @"strict: 1 samples left out of 4, expected at most 0; the first: images/train/t/03.png (images/train/t/03.png: image is 112x3, but its label labels/train/t/03.png is 1x1, expected equal sizes); hint: strict/audit.json lists all, --max-skipped allows more");
+    insta::assert_snapshot!(city.text(&error), @"strict: 1 samples left out of 4, expected at most 0; the first: images/train/t/03.png (image is 112x3, but its label labels/train/t/03.png is 1x1, expected equal sizes); hint: strict/audit.json lists all, --max-skipped allows more");
     let left: Vec<String> = city.packed_bytes("strict").into_iter().map(|(name, _)| name).collect();
     assert_eq!(left, ["audit.json"]);
     // A part that alone has too many for the whole need not wait for the merge.

@@ -17,6 +17,43 @@ fn extract_takes_the_named_samples_alone() {
 }
 
 #[test]
+fn an_id_may_begin_with_a_hyphen() {
+    const ID: &str = "--NSVcUgfVhFd6uzkqHOOg";
+    let city = ToyCity::new(0);
+    let manifest = std::fs::read_to_string(city.path("toy.toml")).unwrap();
+    std::fs::write(city.path("toy.toml"), manifest.replace("{town}/{stem}", "{stem}")).unwrap();
+    [ID, "other"].iter().zip(1..).for_each(|(id, seed)| city.write_noise(id, 9, 9, seed));
+    city.pack("packed", &[]).result.unwrap();
+    let extracted = city.shard(&["extract", "@packed", "--out", "@back", "--id", ID]);
+    assert_eq!(extracted.output, "1 image and 1 label map in back\n");
+    assert!(city.exists(&format!("back/{ID}.png")));
+    let shown = city.shard(&["preview", "@packed", "--out", "@sheet.html", "--id", ID]);
+    assert_eq!(shown.output, "1 sample in sheet.html\n");
+}
+
+#[test]
+fn names_of_files_give_no_orders_to_a_terminal_or_browser() {
+    let city = ToyCity::new(1);
+    city.write_noise("t/\u{1b}[2J\u{202e}gnp<b>é", 9, 9, 1);
+    city.write_noise("t/\u{1b}[3J", 9, 9, 2);
+    city.write_label("t/\u{1b}[3J", 1, 1, &[1]);
+    let packed = city.pack("packed", &["--max-skipped", "0.5"]);
+    let inspected = city.shard(&["inspect", "@packed"]);
+    let drawn = city.shard(&["preview", "@packed", "--out", "@sheet.html"]);
+    drawn.result.unwrap();
+    let page = std::fs::read_to_string(city.path("sheet.html")).unwrap();
+    for text in [&packed.output, &inspected.output, &page] {
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    }
+    assert!(inspected.output.contains(r"t/\u{1b}[2J\u{202e}gnp<b>é  9x9"), "{}", inspected.output);
+    assert!(page.contains(r"t/\u{1b}[2J\u{202e}gnp&lt;b&gt;é"));
+    let failed = shard::pack::PackOptions { max_skipped: 0.0, ..city.options("failed") };
+    let error = shard::pack::pack(&failed, &|_, _| ()).unwrap_err();
+    assert!(city.text(&error).contains(r"images/train/t/\u{1b}[3J.png"), "{error}");
+    assert!(!error.to_string().contains('\u{1b}'), "{error}");
+}
+
+#[test]
 fn stats_count_the_labels_as_packed() {
     let city = ToyCity::packed(3);
     let counted = city.shard(&["stats", "@packed", "--json", "--chart", "@chart.png"]);

@@ -158,6 +158,23 @@ fn an_unfinished_run_with_other_options_or_files_is_refused() {
 }
 
 #[test]
+fn a_source_file_that_was_touched_is_told_as_such_and_its_old_time_goes_on() {
+    let (city, whole) = cut_off_before_the_audit();
+    let file = fs::File::options().write(true).open(city.path("data/images/train/t/03.png"));
+    let file = file.unwrap();
+    let before = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(before + std::time::Duration::from_secs(60)).unwrap();
+    let error = run(&city.options("cut")).unwrap_err();
+    assert!(
+        city.text(&error).starts_with("cut: holds an unfinished run whose source files had other"),
+        "{error}"
+    );
+    file.set_modified(before).unwrap();
+    run(&city.options("cut")).unwrap();
+    assert!(city.packed_bytes("cut") == whole);
+}
+
+#[test]
 fn threads_and_memory_and_the_share_of_skips_may_change_on_the_way() {
     let (city, whole) = cut_off_before_the_audit();
     let options = PackOptions {

@@ -19,7 +19,7 @@ fn told(run: &Run) -> String {
 }
 
 /// Runs commands and tells about each.
-fn session(city: &ToyCity, commands: &[&[&str]]) -> String {
+fn terminal_text(city: &ToyCity, commands: &[&[&str]]) -> String {
     let told = |words: &&[&str]| {
         let line = words.join(" ").replace('@', "");
         format!("$ shard {line}\n{}", told(&city.shard(words)))
@@ -60,7 +60,7 @@ fn help() {
 #[test]
 fn inspect() {
     let city = ToyCity::packed(3);
-    insta::assert_snapshot!(session(
+    insta::assert_snapshot!(terminal_text(
         &city,
         &[
             &["inspect", "@packed"],
@@ -73,7 +73,7 @@ fn inspect() {
 #[test]
 fn stats() {
     let city = ToyCity::packed(3);
-    insta::assert_snapshot!(session(
+    insta::assert_snapshot!(terminal_text(
         &city,
         &[&["stats", "@packed"], &["stats", "@packed", "--json"]]
     ));
@@ -83,7 +83,7 @@ fn stats() {
 fn verify() {
     let city = ToyCity::packed(3);
     let source = ["--against-source", "@data", "--manifest", "@toy.toml"];
-    let mut text = session(
+    let mut text = terminal_text(
         &city,
         &[
             &["verify", "@packed"],
@@ -99,17 +99,20 @@ fn verify() {
     label.reverse();
     city.write_label("t/02", 75, 125, &label);
     std::fs::write(city.path("data/images/train/t/00.png"), "no picture").unwrap();
-    text.push_str(&session(&city, &[&[&["verify", "@packed"], &source[..]].concat()]));
+    text.push_str(&terminal_text(&city, &[&[&["verify", "@packed"], &source[..]].concat()]));
     text.push_str("\n# a byte of a tile is changed\n");
     let shard = city.path("packed/toy-00000.shard");
     let mut bytes = std::fs::read(&shard).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&shard, &bytes).unwrap();
-    text.push_str(&session(&city, &[&["verify", "@packed"], &["verify", "@packed", "--deep"]]));
+    text.push_str(&terminal_text(
+        &city,
+        &[&["verify", "@packed"], &["verify", "@packed", "--deep"]],
+    ));
     text.push_str("\n# the shard is cut off\n");
     std::fs::write(&shard, &bytes[..middle]).unwrap();
-    text.push_str(&session(&city, &[&["verify", "@packed"]]));
+    text.push_str(&terminal_text(&city, &[&["verify", "@packed"]]));
     insta::assert_snapshot!(text);
 }
 
@@ -119,7 +122,7 @@ fn errors_of_commands_that_read() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/shard_format/tests/data");
     let old = data.join("version_1/default").display().to_string();
     std::fs::write(city.path("full"), "a file").unwrap();
-    let text = session(
+    let text = terminal_text(
         &city,
         &[
             &["verify", "@data"],
