@@ -91,3 +91,6 @@ step lints cargo clippy --locked --release --workspace --all-targets -- -D warni
 step documentation env RUSTDOCFLAGS="-D warnings" \
     cargo doc --locked --release --workspace --no-deps
 step tests cargo test --locked --release --workspace
+# The programs as they are without their only feature, which reads shards behind URLs.
+step "no network" cargo test --locked --release --no-default-features \
+    -p shard_store -p shard --lib --bins --test it

@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-
 /// Encodes an image as a PNG file.
 ///
 /// Shapes: `rgb` `[H*W*3]` interleaved.

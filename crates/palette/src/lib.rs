@@ -69,27 +69,6 @@ pub fn colourise(train_ids: &[u8]) -> Vec<u8> {
     train_ids.iter().flat_map(|&train_id| colour(train_id)).collect()
 }
 
-/// Lays a painted label map over its image; ignored pixels keep the image.
-///
-/// Shapes: `rgb` `[H*W*3]`, `train_ids` `[H*W]`, result `[H*W*3]`.
-/// `opacity` is the share of the label colour, 0 to 1.
-///
-/// # Panics
-/// If the image and the label map differ in pixel count.
-#[must_use]
-pub fn overlay(rgb: &[u8], train_ids: &[u8], opacity: f32) -> Vec<u8> {
-    assert_eq!(rgb.len(), train_ids.len() * 3, "image and label map differ in pixel count");
-    let mut painted = rgb.to_vec();
-    for (pixel, &train_id) in painted.chunks_exact_mut(3).zip(train_ids) {
-        let Some((_, colour)) = CITYSCAPES.get(usize::from(train_id)) else { continue };
-        for (channel, &paint) in pixel.iter_mut().zip(colour) {
-            let mixed = f32::from(*channel) * (1.0 - opacity) + f32::from(paint) * opacity;
-            *channel = mixed.round() as u8; // saturates
-        }
-    }
-    painted
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -106,13 +85,6 @@ mod tests {
     #[test]
     fn labels_are_painted_pixel_by_pixel() {
         assert_eq!(colourise(&[13, 255, 19, 0]), [0, 0, 142, 0, 0, 0, 0, 0, 0, 128, 64, 128]);
-    }
-
-    #[test]
-    fn an_overlay_mixes_classes_and_leaves_ignored_pixels() {
-        let image = [100, 100, 100, 10, 20, 30];
-        assert_eq!(overlay(&image, &[12, 255], 0.5), [178, 50, 50, 10, 20, 30]);
-        assert_eq!(overlay(&image, &[12, 255], 0.0), image);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(folder_of(path))
 }
 
-/// As [`write`], but never replaces a file.
+/// As [`write()`], but never replaces a file.
 ///
 /// # Errors
 /// `AlreadyExists` if there is something at `path`, and those of the file system.

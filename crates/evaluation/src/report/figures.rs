@@ -6,7 +6,7 @@ use super::text::{escape, percent, run_label, swatch};
 use super::{ReportData, ReportError, RunReport, SamplePicture};
 use crate::charts::{self, Line, SMOOTHING_DIVISOR};
 use crate::confusion::ConfusionMatrix;
-use crate::{palette, pictures};
+use crate::pictures;
 
 // Wide enough for the column a picture has on a large screen.
 const MAX_PICTURE_WIDTH: u32 = 640;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::text::{ABSENT, difference, escape, grouped, percent, run_label, swatch};
 use super::{ReportData, ReportError, RunReport};
+use crate::charts;
 use crate::scores::{TargetScore, averaged_miou};
-use crate::{charts, palette};
 
 /// mIoU of each run on each target, with the difference to the first run.
 pub(super) fn headline(runs: &[RunReport]) -> String {
