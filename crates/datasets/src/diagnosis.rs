@@ -1,5 +1,6 @@
 //! Explains why a dataset folder is not what the manifest describes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::listing::known_captures;
@@ -17,7 +18,13 @@ pub(crate) fn root_missing(manifest: &Manifest, root: &Path, split: &Split) -> D
     DatasetError::RootMissing { root: root.into(), expected, hint }
 }
 
-pub(crate) fn no_images(manifest: &Manifest, root: &Path, name: &str) -> DatasetError {
+/// No image can be used; `broken` are the files in an image's place, with the reasons.
+pub(crate) fn no_images(
+    manifest: &Manifest,
+    root: &Path,
+    name: &str,
+    broken: &BTreeMap<String, String>,
+) -> DatasetError {
     let Some(split) = manifest.splits.get(name) else {
         let known = manifest.splits.keys().cloned().collect();
         return DatasetError::UnknownSplit {
@@ -27,6 +34,17 @@ pub(crate) fn no_images(manifest: &Manifest, root: &Path, name: &str) -> Dataset
         };
     };
     let patterns = &manifest.layout.images;
+    if let Some((path, reason)) = broken.first_key_value() {
+        let (reason, hint) = reason.split_once("; hint: ").unwrap_or((reason, "repair the copy"));
+        let files = if broken.len() == 1 { "file" } else { "files" };
+        return DatasetError::NoImages(Box::new(WrongLayout {
+            root: root.into(),
+            split: name.into(),
+            expected: paths_shown(patterns, split),
+            found: format!("{} unusable {files}, the first {path}: {reason}", broken.len()),
+            hint: hint.into(),
+        }));
+    }
     DatasetError::NoImages(Box::new(WrongLayout {
         root: root.into(),
         split: name.into(),
@@ -45,7 +63,9 @@ pub(crate) fn no_labels(
     name: &str,
     images: usize,
 ) -> DatasetError {
-    let Some(split) = manifest.splits.get(name) else { return no_images(manifest, root, name) };
+    let Some(split) = manifest.splits.get(name) else {
+        return no_images(manifest, root, name, &BTreeMap::new());
+    };
     let patterns = &manifest.layout.labels;
     let layout = Box::new(WrongLayout {
         root: root.into(),

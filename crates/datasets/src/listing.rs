@@ -116,7 +116,7 @@ impl Manifest {
         };
         let images = search.images()?;
         if images.is_empty() {
-            return Err(diagnosis::no_images(self, root, name));
+            return Err(diagnosis::no_images(self, root, name, &search.broken));
         }
         search.pair_up(&images, &mut listing);
         if listing.pairs.is_empty() && listing.excluded.is_empty() {

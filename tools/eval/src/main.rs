@@ -9,6 +9,5 @@ use eval::commands;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    terminal::init_logs();
-    terminal::exit_code(&commands::run(&cli, &mut std::io::stdout().lock()))
+    terminal::run(|out| commands::run(&cli, out))
 }

@@ -66,7 +66,7 @@ pub struct PackArguments {
     /// Name of the visual domain [default: the manifest's name]
     #[arg(long, value_name = "NAME")]
     pub domain: Option<String>,
-    /// Compress about ten times faster, to somewhat larger shards
+    /// Encode about ten times faster, to somewhat larger shards
     #[arg(long)]
     pub fast: bool,
     /// Do not compress

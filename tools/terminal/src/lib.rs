@@ -1,12 +1,13 @@
-//! What the three programs share at the terminal: logs, exit codes and progress bars.
+//! What the three programs share at the terminal: results, logs, exit codes and progress bars.
 //!
 //! Results go to standard output; logs and progress to standard error.
 #![forbid(unsafe_code)]
 
 mod progress;
+mod results;
 
 use std::fs;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use anyhow::{Context, bail};
 use tracing::{Level, error};
 
 pub use progress::Bar;
+use results::Results;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +26,18 @@ pub enum Outcome {
     CheckFailed,
 }
 
+/// Runs a program: results go to standard output, logs to standard error.
+///
+/// A reader of the results that has enough and leaves, such as `head`, ends the program in peace.
+pub fn run(program: impl FnOnce(&mut dyn Write) -> anyhow::Result<Outcome>) -> ExitCode {
+    init_logs();
+    let mut results = Results::new(std::io::stdout().lock());
+    let result = program(&mut results);
+    if results.reader_left() { ExitCode::SUCCESS } else { exit_code(&result) }
+}
+
 /// Sends logs to standard error, without time stamps.
-pub fn init_logs() {
+fn init_logs() {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -36,8 +48,7 @@ pub fn init_logs() {
 }
 
 /// The exit code of a program: 0 done, 1 a check failed, 2 error, which is logged.
-#[must_use]
-pub fn exit_code(result: &anyhow::Result<Outcome>) -> ExitCode {
+fn exit_code(result: &anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::CheckFailed) => ExitCode::from(1),

@@ -20,7 +20,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A bar for `total` units of `action`.
+    /// A bar for `total` units of `action`, 0 where the total is not known yet; `unit` is a plural.
     #[must_use]
     pub fn new(action: impl Into<String>, unit: &'static str, total: u64) -> Self {
         let action = action.into();
@@ -32,7 +32,9 @@ impl Bar {
             .progress_chars("=> ");
         let bar = ProgressBar::new(total).with_style(style).with_prefix(action.clone());
         let last_line = (!stderr().is_terminal()).then(|| {
-            info!("{action}: {total} {unit}");
+            if total > 0 {
+                info!("{action}: {}", counted(total, unit));
+            }
             Mutex::new(Instant::now())
         });
         Self { bar, action, unit, last_line }
@@ -64,17 +66,15 @@ impl Bar {
         self.bar.set_message(message);
     }
 
-    /// Removes the bar and says how long the step took.
+    /// Removes the bar and says how long the step took, if anything was done.
     pub fn finish(&self) {
         let elapsed = self.bar.elapsed();
+        let done = self.bar.position();
         self.bar.finish_and_clear();
-        info!(
-            "{}: {} {} in {:.1} s",
-            self.action,
-            self.bar.position(),
-            self.unit,
-            elapsed.as_secs_f64()
-        );
+        if done > 0 {
+            let done = counted(done, self.unit);
+            info!("{}: {done} in {:.1} s", self.action, elapsed.as_secs_f64());
+        }
     }
 
     fn write_line(&self) {
@@ -93,5 +93,21 @@ impl Bar {
                 self.bar.message()
             );
         }
+    }
+}
+
+/// `1 sample`, `2 samples`.
+fn counted(count: u64, unit: &str) -> String {
+    let unit = if count == 1 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
+    format!("{count} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_unit_is_singular() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "steps")), ["0 steps", "1 step", "2 steps"]);
     }
 }

@@ -72,6 +72,18 @@ fn names_that_are_not_unicode_are_shown_escaped() {
 }
 
 #[test]
+fn a_folder_of_unusable_images_alone_is_told_from_one_without_images() {
+    let root = Folder::new();
+    root.files(&["train/x/a.txt"]);
+    for name in [&b"x/caf\xe9.png"[..], b"x/\xff.png"] {
+        std::fs::write(root.path().join("train").join(OsStr::from_bytes(name)), "").unwrap();
+    }
+    let error = toy().list(root.path(), "train").unwrap_err().to_string();
+    let shown = error.replace(&root.path().display().to_string(), "ROOT");
+    insta::assert_snapshot!(shown, @r"ROOT: no image of split `train` found, expected train/*/*.png; 2 unusable files, the first train/x/\xff.png: its name is not Unicode, so it gives no id; hint: rename it");
+}
+
+#[test]
 fn a_broken_image_of_another_splits_list_is_no_concern() {
     let root = Folder::new();
     // The first two are in the list of `train`, the others in that of `val`.

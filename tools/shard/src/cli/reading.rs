@@ -27,11 +27,12 @@ pub struct StoreArguments {
     /// How files of a folder are read [env: PINMEM_READ] [default: auto]
     #[arg(long, value_name = "HOW", help_heading = READING)]
     pub access: Option<AccessArgument>,
-    /// Folder that keeps what was read from a URL [env: PINMEM_CACHE_DIR] [default: pinmem in the
-    /// user's cache folder]
+    /// Folder for the cache of what was read from a URL, which lies in it as `remote-blocks` [env:
+    /// PINMEM_CACHE_DIR] [default: pinmem in the user's cache folder]
     #[arg(long, value_name = "DIR", help_heading = READING)]
     pub cache_dir: Option<PathBuf>,
-    /// Largest size of that folder in GiB, 0 for none [env: PINMEM_CACHE_GIB] [default: 20]
+    /// Largest size of that cache in GiB, 0 for none; other files in its folder do not count [env:
+    /// PINMEM_CACHE_GIB] [default: 20]
     #[arg(long, value_name = "N", value_parser = gibibytes, help_heading = READING)]
     pub cache_gib: Option<f64>,
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use datasets::DatasetError;
+use datasets::{DatasetError, SkipKind};
 use shard_format::WriteError;
 
 use super::journal::JournalError;
@@ -47,8 +47,8 @@ pub enum PackError {
     /// A check failed: too many samples had to be left out. No shard was kept.
     #[error(
         "{}: {} samples left out of {found}, expected at most {allowed}; the first: {first}; \
-         hint: {} lists all, --max-skipped allows more",
-        place.display(), audit.skipped.len(), audit_path.display()
+         hint: {} lists all, {}",
+        place.display(), audit.skipped.len(), audit_path.display(), what_helps(audit)
     )]
     TooManySkipped {
         /// The dataset's folder, or that of the merged dataset.
@@ -95,6 +95,17 @@ impl PackError {
             }
             other => other,
         }
+    }
+}
+
+/// What to do about samples that were left out.
+fn what_helps(audit: &Audit) -> &'static str {
+    let absent = [SkipKind::MissingImage.name(), SkipKind::MissingLabel.name()];
+    if audit.skipped.iter().all(|skip| absent.contains(&skip.kind.as_str())) {
+        "the copy of the dataset is incomplete: add what is missing, pack another split, or allow \
+         more with --max-skipped"
+    } else {
+        "--max-skipped allows more"
     }
 }
 

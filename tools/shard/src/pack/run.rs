@@ -293,7 +293,9 @@ pub(crate) fn failed_check(
     audit_path: PathBuf,
 ) -> PackError {
     let first = audit.skipped.first();
-    let first = first.map(|skip| printable(&format!("{} ({})", skip.path, skip.reason)));
+    // The message has a hint of its own.
+    let cause = |reason: &str| reason.split("; hint: ").next().unwrap_or_default().to_owned();
+    let first = first.map(|skip| printable(&format!("{} ({})", skip.path, cause(&skip.reason))));
     let first = first.unwrap_or_else(|| "every sample is known to be bad".into());
     let audit = Box::new(audit);
     // A part of bad samples alone says nothing of the whole.

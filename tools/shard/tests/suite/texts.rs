@@ -2,6 +2,7 @@
 //! that reads a packed dataset.
 
 use std::path::Path;
+use std::process::Command;
 
 use clap::CommandFactory;
 use shard::cli::Cli;
@@ -42,6 +43,15 @@ fn without_hashes(text: &str) -> String {
     }
     left.pop();
     left
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut shard = Command::new(env!("CARGO_BIN_EXE_shard"));
+    let run = shard.args(["completions", "bash"]).stdout(writer).output().unwrap();
+    assert_eq!((run.status.code(), String::from_utf8_lossy(&run.stderr)), (Some(0), "".into()));
 }
 
 #[test]
