@@ -6,6 +6,7 @@
 mod facts;
 mod first_memory;
 mod folder;
+mod seen;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::state::State;
 use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 
 pub use facts::{RunFacts, SourceFacts};
+pub use seen::{SeenBatch, SeenSample, seen};
 
 /// Name of the resolved recipe in a run folder.
 pub const RECIPE_FILE: &str = "recipe.toml";

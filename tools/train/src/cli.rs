@@ -26,6 +26,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// Train a recipe into a new run folder
     Run(RunArguments),
+    /// Draw the augmented batch of a step, with its labels, before anything is trained
+    PreviewBatch(PreviewArguments),
     /// Continue a run from its checkpoint, as if it had never stopped
     Resume {
         /// Folder that `train run` wrote
@@ -68,6 +70,39 @@ pub struct RunArguments {
     /// Change a key of the recipe, such as steps=100 or method.order=first; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+}
+
+/// Arguments of `train preview-batch`.
+#[derive(Debug, Args)]
+pub struct PreviewArguments {
+    /// The recipe, such as recipes/camvid.toml
+    pub recipe: PathBuf,
+    /// The contact sheet: a name that ends in .png or .html
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// The step whose batch is drawn, counted from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub step: u64,
+    /// Width of one picture in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 384,
+          value_parser = clap::value_parser!(u32).range(16..=4096))]
+    pub width: u32,
+    /// Share of the label's colour, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.4, value_parser = share)]
+    pub opacity: f64,
+    /// Also draw each image without its labels
+    #[arg(long)]
+    pub side_by_side: bool,
+    /// Change a key of the recipe, such as augmentation.hue=0.3; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("expected a number from 0 to 1".into()),
+    }
 }
 
 #[cfg(test)]

@@ -5,5 +5,6 @@ pub mod cli;
 pub mod commands;
 pub mod demo;
 mod observer;
+mod preview;
 
 pub use observer::TerminalObserver;

@@ -8,6 +8,7 @@ use clap::Parser;
 use eval::cli::Cli;
 use evaluation::EvalScores;
 use terminal::Outcome;
+use training::metrics::MetricsLine;
 
 fn train(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_train")).args(arguments).output().expect("train runs")
@@ -60,6 +61,8 @@ fn the_demo_ends_with_table_and_report_and_its_runs_can_be_resumed_and_evaluated
     let run = run.to_str().expect("UTF-8");
     assert_eq!(train(&["resume", run, "--device", "cpu"]).status.code(), Some(0));
 
+    check_preview(&root);
+
     let shards = root.join("shards/cityscapes");
     let scores = root.join("again");
     let words = ["eval", run, "--device", "cpu", "--shards"].into_iter();
@@ -73,6 +76,34 @@ fn the_demo_ends_with_table_and_report_and_its_runs_can_be_resumed_and_evaluated
     assert!(text(&table).contains("report: "));
     let again = eval::commands::run(&cli, &mut Vec::new()).expect_err("the folder exists");
     assert!(again.to_string().contains("choose another --out"), "{again}");
+}
+
+/// The sheet shows every sample of the step that it names, each domain in the role that the
+/// training of that step gave it.
+fn check_preview(root: &Path) {
+    let recipe = root.join("pin_the_memory/recipe.toml");
+    let page = root.join("batch.html");
+    let arguments = ["preview-batch", recipe.to_str().expect("UTF-8"), "--step", "1", "--out"];
+    let preview = |out: &Path| train(&[&arguments[..], &[out.to_str().expect("UTF-8")]].concat());
+    let output = preview(&page);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let page = fs::read_to_string(page).expect("a page");
+    assert_eq!(page.matches("<figcaption>").count(), 6, "two samples of three domains");
+
+    let log = fs::read_to_string(root.join("pin_the_memory/metrics.jsonl")).expect("a log");
+    let line = log.lines().last().expect("a line");
+    let line: MetricsLine = serde_json::from_str(line).expect("JSON");
+    assert_eq!(line.step, 2, "the step that began at 1");
+    for (role, domains) in [("meta-train", line.meta_train), ("meta-test", line.meta_test)] {
+        for domain in domains {
+            assert_eq!(page.matches(&format!("<b>{domain} ({role}): ")).count(), 2, "{domain}");
+        }
+    }
+
+    let sheet = root.join("batch.png");
+    assert_eq!(preview(&sheet).status.code(), Some(0));
+    assert!(fs::read(sheet).expect("a sheet").starts_with(b"\x89PNG"));
+    assert_fails_with(&preview(&root.join("batch.gif")), &["batch.gif", ".png or .html"]);
 }
 
 fn check_report(root: &Path) {

@@ -5,7 +5,7 @@ use std::io::Write;
 use terminal::Outcome;
 
 use crate::cli::PreviewArguments;
-use crate::preview::{Chosen, PreviewOptions, preview};
+use crate::preview::{Chosen, Look, preview};
 use crate::store;
 use crate::summary::counted;
 
@@ -17,14 +17,11 @@ pub(super) fn run(arguments: &PreviewArguments, out: &mut dyn Write) -> anyhow::
         ([], true) => Chosen::First(count),
         (ids, _) => Chosen::Ids(ids.to_vec()),
     };
-    let options = PreviewOptions {
-        chosen,
-        side_by_side: arguments.side_by_side,
-        opacity: arguments.opacity,
-        width: arguments.width,
-        columns: arguments.columns,
-    };
-    let shown = preview(&dataset, &arguments.dataset.dataset, &options, &arguments.out)?;
+    let mut look = Look::new(arguments.width, arguments.columns);
+    look.side_by_side = arguments.side_by_side;
+    look.opacity = arguments.opacity;
+    let location = &arguments.dataset.dataset;
+    let shown = preview(&dataset, location, (&chosen, &look), &arguments.out)?;
     writeln!(out, "{} in {}", counted(shown, "sample"), arguments.out.display())?;
     Ok(Outcome::Done)
 }

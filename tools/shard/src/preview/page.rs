@@ -8,7 +8,7 @@ use shard_format::RgbImage;
 
 use crate::png_file;
 
-use super::{Contents, Picture, PreviewOptions};
+use super::{ContactSheet, Look, Picture};
 
 const STYLE: &str = "\
 :root { --labels: 0.5; color-scheme: light dark; }
@@ -32,9 +32,9 @@ figcaption span { opacity: 0.65; }
 ";
 
 /// The page; a slider mixes labels into the images, and an image under the pointer shows plain.
-pub(super) fn page(contents: &Contents, options: &PreviewOptions) -> String {
+pub(super) fn page(contents: &ContactSheet, look: &Look) -> String {
     let title = escaped(&contents.title);
-    let percent = (options.opacity * 100.0).round();
+    let percent = (look.opacity * 100.0).round();
     let mut text = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
@@ -42,7 +42,7 @@ pub(super) fn page(contents: &Contents, options: &PreviewOptions) -> String {
          <h1>{title}</h1>\n<div class=\"controls\"><label>labels <input type=\"range\" min=\"0\" \
          max=\"100\" value=\"{percent}\" oninput=\"document.body.style.setProperty('--labels', \
          this.value / 100)\"></label></div>\n<div class=\"legend\">\n",
-        opacity = options.opacity,
+        opacity = look.opacity,
     );
     // Writing to a string cannot fail.
     for (name, [red, green, blue]) in &contents.legend.classes {
@@ -55,14 +55,14 @@ pub(super) fn page(contents: &Contents, options: &PreviewOptions) -> String {
     if contents.legend.has_ignored {
         text.push_str("<span><i></i>ignored: not painted</span>\n");
     }
-    let columns = options.columns;
+    let columns = look.columns;
     _ = writeln!(
         text,
         "</div>\n<div class=\"samples\" style=\"grid-template-columns: \
          repeat({columns}, minmax(0, 1fr))\">"
     );
     for picture in &contents.pictures {
-        write_figure(&mut text, picture, options.side_by_side);
+        write_figure(&mut text, picture, look.side_by_side);
     }
     text.push_str("</div>\n</body>\n</html>\n");
     text
@@ -70,7 +70,7 @@ pub(super) fn page(contents: &Contents, options: &PreviewOptions) -> String {
 
 fn write_figure(text: &mut String, picture: &Picture, side_by_side: bool) {
     let (image, overlay) = (source(&picture.image), source(&picture.overlay));
-    let id = escaped(&picture.id);
+    let id = escaped(&picture.caption);
     text.push_str("<figure><div class=\"pictures\">");
     if side_by_side {
         _ = write!(text, "<div><img src=\"{image}\" alt=\"image {id}\"></div>");

@@ -2,7 +2,7 @@
 
 use crate::canvas::{Anchor, Canvas, Colour, TextStyle, fitted, text_width};
 
-use super::{Contents, Legend, Picture, PreviewOptions};
+use super::{ContactSheet, Legend, Look, Picture};
 
 /// Most pixels of a sheet: 2^28, three quarters of a gibibyte in memory.
 pub(super) const MAX_PIXELS: u64 = 1 << 28;
@@ -21,9 +21,9 @@ const SWATCH: u32 = 18;
 const LEGEND_ROW: u32 = 28;
 
 /// Draws the sheet, or gives its columns and rows if these are too many.
-pub(super) fn sheet(contents: &Contents, options: &PreviewOptions) -> Result<Canvas, (u64, u64)> {
-    let cell = if options.side_by_side { options.width * 2 + PAIR_GAP } else { options.width };
-    let columns = options.columns.min(contents.pictures.len() as u32).max(1);
+pub(super) fn sheet(contents: &ContactSheet, look: &Look) -> Result<Canvas, (u64, u64)> {
+    let cell = if look.side_by_side { look.width * 2 + PAIR_GAP } else { look.width };
+    let columns = look.columns.min(contents.pictures.len() as u32).max(1);
     let rows: Vec<&[Picture]> = contents.pictures.chunks(columns as usize).collect();
     let heights: Vec<u32> = rows.iter().map(|row| row_height(row)).collect();
     let inner = columns * (cell + GAP) - GAP;
@@ -47,7 +47,7 @@ pub(super) fn sheet(contents: &Contents, options: &PreviewOptions) -> Result<Can
     for (row, height) in rows.iter().zip(heights) {
         for (picture, column) in row.iter().zip(0..) {
             let left = MARGIN + column * (cell + GAP);
-            draw_picture(&mut canvas, picture, (left, top, cell), options);
+            draw_picture(&mut canvas, picture, (left, top, cell), look);
         }
         top += height + CAPTION_HEIGHT + GAP;
     }
@@ -63,10 +63,10 @@ fn draw_picture(
     canvas: &mut Canvas,
     picture: &Picture,
     (left, top, cell): (u32, u32, u32),
-    options: &PreviewOptions,
+    look: &Look,
 ) {
     let mut x = left;
-    if options.side_by_side {
+    if look.side_by_side {
         canvas.paste(&picture.image, x, top);
         x += picture.image.width + PAIR_GAP;
     }
@@ -76,7 +76,7 @@ fn draw_picture(
     let faint = TextStyle { colour: FAINT_INK, anchor: Anchor::Right };
     canvas.text(&size, (left + cell, middle), CAPTION_SIZE, faint);
     let room = cell.saturating_sub(text_width(&size, CAPTION_SIZE) + GAP);
-    let id = fitted(&picture.id, CAPTION_SIZE, room);
+    let id = fitted(&picture.caption, CAPTION_SIZE, room);
     let style = TextStyle { colour: INK, anchor: Anchor::Left };
     canvas.text(&id, (left, middle), CAPTION_SIZE, style);
 }
@@ -124,26 +124,23 @@ mod tests {
     use shard_format::RgbImage;
 
     use super::*;
-    use crate::preview::Chosen;
 
     #[test]
     fn a_sheet_too_large_for_a_picture_is_refused_before_it_is_drawn() {
         let drawn = || RgbImage { width: 2000, height: 2000, pixels: Vec::new() };
-        let picture =
-            || Picture { id: "a".into(), size: (2000, 2000), image: drawn(), overlay: drawn() };
-        let contents = Contents {
+        let picture = || Picture {
+            caption: "a".into(),
+            size: (2000, 2000),
+            image: drawn(),
+            overlay: drawn(),
+        };
+        let contents = ContactSheet {
             title: "toy".into(),
             pictures: (0..90).map(|_| picture()).collect(),
             legend: Legend { classes: Vec::new(), has_ignored: false },
         };
-        let options = PreviewOptions {
-            chosen: Chosen::First(90),
-            side_by_side: false,
-            opacity: 0.5,
-            width: 2000,
-            columns: 3,
-        };
-        let size = sheet(&contents, &options).map(|_| ()).unwrap_err();
+        let look = Look::new(2000, 3);
+        let size = sheet(&contents, &look).map(|_| ()).unwrap_err();
         assert_eq!(size, (3 * 2016 - 16 + 48, 30 * (2000 + 26 + 16) + 48 + 44));
     }
 }

@@ -1,0 +1,79 @@
+//! A batch as a step of training sees it, for a look by eye.
+
+use loader::{DomainBatch, Loader};
+use shard_store::StoreOptions;
+
+use super::{RunError, facts, loader_options};
+use crate::batches::meta_split;
+use crate::method::Algorithm;
+use crate::recipe::Recipe;
+
+/// The samples of one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenBatch {
+    /// Class names by train id.
+    pub classes: Vec<String>,
+    /// The samples, domain by domain in the recipe's order.
+    pub samples: Vec<SeenSample>,
+}
+
+/// One augmented sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenSample {
+    /// The domain's name in the recipe.
+    pub domain: String,
+    /// `meta-train` or `meta-test`; none where all domains share one pass.
+    pub role: Option<&'static str>,
+    /// The sample's id in its dataset.
+    pub id: String,
+    /// Width of the crop in pixels.
+    pub width: u32,
+    /// Height of the crop in pixels.
+    pub height: u32,
+    /// RGB levels. Shape: [height, width, 3].
+    pub rgb: Vec<u8>,
+    /// Train ids, the ignore id in the padding. Shape: [height, width].
+    pub train_ids: Vec<u8>,
+}
+
+/// Renders the batch of step `step`, counted from 0, exactly as training would.
+///
+/// # Errors
+/// The shards cannot be read.
+pub fn seen(recipe: &Recipe, step: u64, store: &StoreOptions) -> Result<SeenBatch, RunError> {
+    let classes = facts::gather(recipe, "", store)?.classes;
+    let options = loader_options(recipe, recipe.seed, [step, step + 1], store);
+    let mut seen = SeenBatch { classes, samples: Vec::new() };
+    for batch in Loader::start(options)? {
+        for part in &batch?.domains {
+            let role = role(recipe, step, part.domain_index);
+            seen.samples.extend((0..part.batch).map(|sample| seen_sample(part, sample, role)));
+        }
+    }
+    Ok(seen)
+}
+
+fn role(recipe: &Recipe, step: u64, domain: usize) -> Option<&'static str> {
+    match recipe.method.algorithm {
+        Algorithm::Aggregated => None,
+        Algorithm::Episodic => {
+            let split = meta_split(recipe.seed, step, recipe.data.sources.len());
+            Some(if split.meta_test.contains(&domain) { "meta-test" } else { "meta-train" })
+        }
+    }
+}
+
+fn seen_sample(part: &DomainBatch, sample: usize, role: Option<&'static str>) -> SeenSample {
+    let pixels = part.height * part.width;
+    let planes = &part.images[sample * 3 * pixels..][..3 * pixels];
+    let rgb = (0..pixels).flat_map(|pixel| [0, 1, 2].map(|plane| planes[plane * pixels + pixel]));
+    SeenSample {
+        domain: part.name.clone(),
+        role,
+        id: part.samples[sample].id.clone(),
+        width: part.width as u32,
+        height: part.height as u32,
+        rgb: rgb.collect(),
+        train_ids: part.labels[sample * pixels..][..pixels].to_vec(),
+    }
+}

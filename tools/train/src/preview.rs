@@ -1,0 +1,49 @@
+//! `train preview-batch`: a contact sheet of one augmented batch.
+
+use std::io::Write;
+
+use palette::class_colours;
+use shard::preview::{ContactSheet, Legend, Look, Picture};
+use shard_format::{LabelMap, RgbImage};
+use shard_store::StoreOptions;
+use terminal::Outcome;
+use training::recipe::Recipe;
+use training::run::{SeenBatch, SeenSample, seen};
+
+use crate::cli::PreviewArguments;
+
+pub(crate) fn run(arguments: &PreviewArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let recipe = Recipe::load(&arguments.recipe, &arguments.overrides)?;
+    // One row per domain.
+    let mut look = Look::new(arguments.width, recipe.data.samples_per_domain as u32);
+    look.side_by_side = arguments.side_by_side;
+    look.opacity = arguments.opacity;
+    let look = look.for_file(&arguments.out)?;
+    let batch = seen(&recipe, arguments.step, &StoreOptions::from_environment()?)?;
+    let title = format!("{}: the batch of step {}", recipe.name, arguments.step);
+    sheet(title, &batch, &look).write(&look, &arguments.out)?;
+    let path = arguments.out.display();
+    writeln!(out, "{} samples of step {} in {path}", batch.samples.len(), arguments.step)?;
+    Ok(Outcome::Done)
+}
+
+fn sheet(title: String, batch: &SeenBatch, look: &Look) -> ContactSheet {
+    let colours = class_colours(&batch.classes);
+    let mut occurs = [false; 256];
+    for &train_id in batch.samples.iter().flat_map(|sample| &sample.train_ids) {
+        occurs[usize::from(train_id)] = true;
+    }
+    let has_ignored = occurs[batch.classes.len()..].contains(&true);
+    let pictures = batch.samples.iter().map(|sample| picture(sample, &colours, look)).collect();
+    let legend = Legend::new(&batch.classes, |train_id| occurs[train_id], has_ignored);
+    ContactSheet { title, pictures, legend }
+}
+
+fn picture(sample: &SeenSample, colours: &[[u8; 3]], look: &Look) -> Picture {
+    let SeenSample { width, height, .. } = *sample;
+    let image = RgbImage { width, height, pixels: sample.rgb.clone() };
+    let labels = LabelMap { width, height, train_ids: sample.train_ids.clone() };
+    let role = sample.role.map_or_else(String::new, |role| format!(" ({role})"));
+    let caption = format!("{}{role}: {}", sample.domain, sample.id);
+    Picture::new(&caption, (&image, &labels), colours, look)
+}
