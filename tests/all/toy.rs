@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use shard::pack::{PackOptions, pack};
 use tempfile::TempDir;
 use toy_city::{City, CityOptions, write_city};
+use training::loading::LoadingLine;
 use training::metrics::MetricsLine;
 use training::recipe::Recipe;
 use training::run::Observer;
@@ -88,7 +89,7 @@ impl Observer for Silent {
         self.steps += 1;
     }
 
-    fn logged(&mut self, line: &MetricsLine) {
+    fn logged(&mut self, line: &MetricsLine, _: &LoadingLine) {
         self.lines.push(line.clone());
     }
 }

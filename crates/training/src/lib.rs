@@ -3,6 +3,7 @@
 
 pub mod batches;
 pub mod checkpoint;
+pub mod loading;
 pub mod losses;
 pub mod method;
 pub mod metrics;
@@ -10,6 +11,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod recipe;
 pub mod run;
+pub mod run_log;
 pub mod schedule;
 pub mod state;
 pub mod step;

@@ -92,6 +92,18 @@ impl From<LabelWeighting> for LabelWeights {
     }
 }
 
+/// Which streams get the strong colour jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrongAugmentation {
+    /// None.
+    Nobody,
+    /// The meta-test stream, where there is one source domain (paper, section B.1).
+    MetaTestOfSingleSource,
+    /// The first stream, meta-train or meta-test (released code, whose flag is never reset).
+    FirstStream,
+}
+
 /// Loss of a batch in which every pixel is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -146,6 +158,8 @@ pub struct Method {
     pub classifier_step: ClassifierStep,
     /// Loss of a batch without labels.
     pub empty_batch: EmptyBatch,
+    /// Which streams get the strong colour jitter.
+    pub strong_augmentation: StrongAugmentation,
     /// Weights of the losses.
     pub losses: LossWeights,
 }
@@ -168,6 +182,7 @@ impl Method {
             classification_reduction: SlotReduction::Mean,
             classifier_step: ClassifierStep::Outer,
             empty_batch: EmptyBatch::Nan,
+            strong_augmentation: StrongAugmentation::FirstStream,
             losses: LossWeights {
                 auxiliary: 0.4,
                 cohesion: 0.02,
@@ -191,6 +206,7 @@ impl Method {
             classification_reduction: SlotReduction::Sum,
             classifier_step: ClassifierStep::Inner,
             empty_batch: EmptyBatch::Zero,
+            strong_augmentation: StrongAugmentation::MetaTestOfSingleSource,
             ..Self::released()
         }
     }
@@ -198,6 +214,12 @@ impl Method {
     /// The aggregated baseline: no episode; with a memory in the model, memory without episodes.
     #[must_use]
     pub fn aggregated() -> Self {
-        Self { algorithm: Algorithm::Aggregated, order: Order::First, ..Self::paper() }
+        Self {
+            algorithm: Algorithm::Aggregated,
+            order: Order::First,
+            // The baselines of the released code have none either.
+            strong_augmentation: StrongAugmentation::Nobody,
+            ..Self::paper()
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! `metrics.jsonl`: one JSON object per logged step.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use burn::tensor::Tensor;
 use evaluation::report::Curve;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::run_log::LogLine;
 use crate::step::{PassReport, StepReport};
 
 /// Name of the log in a run folder.
@@ -120,55 +121,16 @@ impl MetricsLine {
     }
 }
 
+impl LogLine for MetricsLine {
+    fn step(&self) -> u64 {
+        self.step
+    }
+}
+
 /// JSON has no NaN: it is written as null.
 fn nan_for_null<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
     let losses = BTreeMap::<String, Option<f64>>::deserialize(from)?;
     Ok(losses.into_iter().map(|(name, loss)| (name, loss.unwrap_or(f64::NAN))).collect())
-}
-
-/// Appends lines to a log.
-pub struct MetricsLog {
-    path: PathBuf,
-    file: File,
-}
-
-impl MetricsLog {
-    /// Opens the log in `run_dir` and drops lines after `step`, as a resumed run writes them anew.
-    ///
-    /// # Errors
-    /// If the log cannot be read or written, or a kept line is not one.
-    pub fn open(run_dir: &Path, step: u64) -> io::Result<Self> {
-        let path = run_dir.join(METRICS_FILE);
-        if path.exists() {
-            let kept: String = fs::read_to_string(&path)?
-                .lines()
-                .filter(|line| {
-                    // A line cut short by a crash is after the checkpoint and goes too.
-                    serde_json::from_str::<MetricsLine>(line).is_ok_and(|line| line.step <= step)
-                })
-                .map(|line| format!("{line}\n"))
-                .collect();
-            whole_file::write(&path, kept.as_bytes())?;
-        }
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
-        Ok(Self { path, file })
-    }
-
-    /// Appends a line.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn append(&mut self, line: &MetricsLine) -> io::Result<()> {
-        let mut text = serde_json::to_string(line).map_err(io::Error::other)?;
-        text.push('\n');
-        self.file.write_all(text.as_bytes())
-    }
-
-    /// Where the log is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 /// Curves of a run's log, for a report.

@@ -1,15 +1,17 @@
 //! A recipe: one training run, completely, as a TOML file.
 //!
-//! Every key must be there and no other: a run is what its recipe says. `[method]` alone may start
-//! from a `preset` and list only what differs; the resolved recipe in the run folder lists all.
+//! Every key must be there and no other: a run is what its recipe says. `[method]` may start from a
+//! `preset` and list only what differs, and so may `[augmentation.extra]`, all of which is off
+//! unless listed; the resolved recipe in the run folder lists all.
 
+mod augmentation;
 mod check;
+mod data;
 mod overrides;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use loader::{Augment, DomainSource};
 use models::deeplab_v3_plus::DeepLabV3PlusConfig;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +19,9 @@ use crate::method::Method;
 use crate::optimizer::SgdSettings;
 use crate::schedule::Schedule;
 
-use overrides::{PRESET_OVERRIDE, apply_override, expand_preset, override_preset};
+pub use augmentation::{AugmentationRecipe, FilterRecipe, ModeRecipe};
+pub use data::{DamageRecipe, DataRecipe, SamplingRecipe, SourceRecipe};
+use overrides::{PRESET_OVERRIDE, apply_override, expand_extra, expand_preset, override_preset};
 
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,70 +82,6 @@ pub enum ModelName {
     /// DeepLabV3+ on a ResNet.
     #[serde(rename = "deeplab_v3_plus")]
     DeepLabV3Plus,
-}
-
-/// Source domains and crops.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataRecipe {
-    /// Source domains.
-    pub sources: Vec<SourceRecipe>,
-    /// Samples of each domain in a batch; 4 in the reference.
-    pub samples_per_domain: usize,
-    /// Crop height, pixels; 768 in the reference.
-    pub crop_height: u32,
-    /// Crop width, pixels; 768 in the reference.
-    pub crop_width: u32,
-    /// Threads that decode and augment.
-    pub workers: usize,
-}
-
-/// One source domain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SourceRecipe {
-    /// Name of the domain.
-    pub name: String,
-    /// Folders that `shard pack` wrote; relative ones start at the recipe's folder.
-    pub shards: Vec<PathBuf>,
-}
-
-/// Augmentation of training samples; source: method of the reference's transforms.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AugmentationRecipe {
-    /// Smallest scale; 0.5 in the reference.
-    pub scale_min: f32,
-    /// Largest scale; 2.0.
-    pub scale_max: f32,
-    /// Probability of a horizontal flip; 0.5.
-    pub flip_probability: f32,
-    /// Probability of colour jitter; 0.5.
-    pub jitter_probability: f32,
-    /// Largest change of brightness; 0.4.
-    pub brightness: f32,
-    /// Largest change of contrast; 0.4.
-    pub contrast: f32,
-    /// Largest change of saturation; 0.4.
-    pub saturation: f32,
-    /// Largest turn of hue, in turns; 0.1.
-    pub hue: f32,
-    /// Smallest sigma of the Gaussian blur, pixels; 0.15.
-    pub blur_sigma_min: f32,
-    /// Largest sigma, pixels; 1.3.
-    pub blur_sigma_max: f32,
-    /// Filter of the image's resize: `bilinear` or `bicubic`.
-    pub image_filter: FilterRecipe,
-}
-
-/// Filter of the image's resize.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FilterRecipe {
-    /// Triangle.
-    Bilinear,
-    /// Catmull-Rom, as in Pillow.
-    Bicubic,
 }
 
 /// How the trained network is evaluated.
@@ -227,6 +167,7 @@ impl Recipe {
             override_preset(&mut table, text)?;
         }
         expand_preset(&mut table).map_err(&parse)?;
+        expand_extra(&mut table).map_err(&parse)?;
         for text in overrides {
             apply_override(&mut table, text)?;
         }
@@ -268,40 +209,6 @@ impl Recipe {
             aspp_rates: self.model.aspp_rates,
             classes,
             memory: self.model.memory,
-        }
-    }
-
-    /// The loader's sources.
-    #[must_use]
-    pub fn domain_sources(&self) -> Vec<DomainSource> {
-        self.data
-            .sources
-            .iter()
-            .map(|source| DomainSource { name: source.name.clone(), shards: source.shards.clone() })
-            .collect()
-    }
-
-    /// The loader's augmentation.
-    #[must_use]
-    pub fn augment(&self) -> Augment {
-        let a = self.augmentation;
-        Augment {
-            scale_min: a.scale_min,
-            scale_max: a.scale_max,
-            flip_probability: a.flip_probability,
-            jitter: loader::Jitter {
-                probability: a.jitter_probability,
-                brightness: a.brightness,
-                contrast: a.contrast,
-                saturation: a.saturation,
-                hue: a.hue,
-            },
-            blur_sigma_min: a.blur_sigma_min,
-            blur_sigma_max: a.blur_sigma_max,
-            image_filter: match a.image_filter {
-                FilterRecipe::Bilinear => loader::Filter::Bilinear,
-                FilterRecipe::Bicubic => loader::Filter::Bicubic,
-            },
         }
     }
 }

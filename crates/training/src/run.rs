@@ -6,6 +6,7 @@
 mod facts;
 mod first_memory;
 mod folder;
+mod loader_options;
 mod seen;
 
 use std::fs;
@@ -13,28 +14,29 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, Tensor};
 use evaluation::predictor::{Predictor, ReadSettings};
-use loader::{Loader, LoaderError, LoaderOptions};
+use loader::{Loader, LoaderError, meta_split};
 use models::deeplab_v3_plus::DeepLabV3Plus;
 use shard_store::{StoreError, StoreOptions};
 
-use crate::batches::{meta_split, samples};
+use crate::batches::samples;
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
 use crate::method::{Algorithm, EmptyBatch, ReadWeights};
-use crate::metrics::{METRICS_FILE, MetricsLine, MetricsLog};
+use crate::loading::{LOADING_FILE, LoadingLine};
+use crate::metrics::{METRICS_FILE, MetricsLine};
 use crate::optimizer::global_norm;
 use crate::recipe::{Recipe, RecipeError};
+use crate::run_log::{LogLine, RunLog};
 use crate::state::State;
 use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 
 pub use facts::{RunFacts, SourceFacts};
+use loader_options::loader_options;
 pub use seen::{SeenBatch, SeenSample, seen};
 
 /// Name of the resolved recipe in a run folder.
 pub const RECIPE_FILE: &str = "recipe.toml";
 /// Name of the facts in a run folder.
 pub const FACTS_FILE: &str = "run.json";
-
-const PREFETCH_BATCHES: usize = 4;
 
 /// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
@@ -124,8 +126,8 @@ pub trait Observer {
     fn phase(&mut self, name: &str, done: u64, total: u64);
     /// One more unit of the phase is done.
     fn advance(&mut self);
-    /// A line was logged.
-    fn logged(&mut self, line: &MetricsLine);
+    /// Lines were logged: of the step, and of the loading since the line before.
+    fn logged(&mut self, line: &MetricsLine, loading: &LoadingLine);
 }
 
 /// What a run works on; results do not depend on the way shards are read.
@@ -151,7 +153,7 @@ pub fn start(
 ) -> Result<(), RunError> {
     let facts = facts::gather(recipe, machine.device_name, machine.store)?;
     // Everything that a user can get wrong is found before the folder is made.
-    drop(Loader::start(loader_options(recipe, recipe.seed, [0, 1], machine.store))?);
+    drop(Loader::start(loader_options(recipe, [0, 1], machine.store))?);
     let _lock = folder::create(out)?;
     let text =
         recipe.to_toml().map_err(|error| content(&out.join(RECIPE_FILE), error.to_string()))?;
@@ -238,16 +240,18 @@ fn train(
         checkpoint::save(&checkpoint_path, &network, &state)?;
         state
     };
-    let log_error = |source| RunError::File { path: out.join(METRICS_FILE), source };
-    let mut log = MetricsLog::open(out, state.step).map_err(log_error)?;
+    let mut log = open_log::<MetricsLine>(out.join(METRICS_FILE), state.step)?;
+    let mut loading_log = open_log::<LoadingLine>(out.join(LOADING_FILE), state.step)?;
     observer.phase("training", state.step, recipe.steps);
     if state.step >= recipe.steps {
         return Ok(());
     }
     let rest = [state.step, recipe.steps];
-    let batches = Loader::start(loader_options(recipe, recipe.seed, rest, machine.store))?;
-    for batch in batches {
+    let mut batches = Loader::start(loader_options(recipe, rest, machine.store))?;
+    let (mut counted, mut faults) = (batches.stats(), Vec::new());
+    while let Some(batch) = batches.next() {
         let batch = batch?;
+        faults.extend(batch.faults.iter().map(ToString::to_string));
         let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
         let (next, report, names) = take_step(recipe, &network, &state, &batch, rates);
         state = next;
@@ -259,8 +263,13 @@ fn train(
             [line.meta_train, line.meta_test] = names;
             require_finite(&line, &state, recipe.method.empty_batch)?;
             if logs {
-                log.append(&line).map_err(log_error)?;
-                observer.logged(&line);
+                let stats = batches.stats();
+                let faults = std::mem::take(&mut faults);
+                let loading = LoadingLine::new(state.step, &stats.since(&counted), faults);
+                counted = stats;
+                append(&mut log, &line, out.join(METRICS_FILE))?;
+                append(&mut loading_log, &loading, out.join(LOADING_FILE))?;
+                observer.logged(&line, &loading);
             }
         }
         if saves {
@@ -269,6 +278,14 @@ fn train(
         observer.advance();
     }
     Ok(())
+}
+
+fn open_log<L: LogLine>(path: PathBuf, step: u64) -> Result<RunLog<L>, RunError> {
+    RunLog::open(&path, step).map_err(|source| RunError::File { path, source })
+}
+
+fn append<L: LogLine>(log: &mut RunLog<L>, line: &L, path: PathBuf) -> Result<(), RunError> {
+    log.append(line).map_err(|source| RunError::File { path, source })
 }
 
 /// A state that is not a number is never saved over one that is.
@@ -305,8 +322,9 @@ fn take_step(
         seed: recipe.seed,
     };
     let method = &recipe.method;
-    let names = |domains: &[usize]| {
-        domains.iter().map(|&domain| batch.domains[domain].name.clone()).collect::<Vec<_>>()
+    let names = |streams: &[usize]| {
+        let parts = streams.iter().map(|&stream| &batch.domains[stream]);
+        parts.map(|part| recipe.data.stream_name(&part.name, part.stream)).collect::<Vec<_>>()
     };
     match method.algorithm {
         Algorithm::Aggregated => {
@@ -323,27 +341,6 @@ fn take_step(
             let (next, report) = episodic_step(network, state, episode, (method, settings));
             (next, report, [names(&split.meta_train), names(&split.meta_test)])
         }
-    }
-}
-
-fn loader_options(
-    recipe: &Recipe,
-    seed: u64,
-    [first, end]: [u64; 2],
-    store: &StoreOptions,
-) -> LoaderOptions {
-    LoaderOptions {
-        domains: recipe.domain_sources(),
-        store: store.clone(),
-        samples_per_domain: recipe.data.samples_per_domain,
-        crop_width: recipe.data.crop_width,
-        crop_height: recipe.data.crop_height,
-        augment: recipe.augment(),
-        seed,
-        workers: recipe.data.workers,
-        prefetch_batches: PREFETCH_BATCHES,
-        first_batch: first,
-        end_batch: end,
     }
 }
 

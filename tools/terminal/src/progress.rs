@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
-use tracing::info;
+use tracing::{info, warn};
 
 /// Time between two lines where standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(15);
@@ -64,6 +64,11 @@ impl Bar {
     /// Shows `message` behind the bar.
     pub fn set_message(&self, message: String) {
         self.bar.set_message(message);
+    }
+
+    /// Shows a warning above the bar.
+    pub fn warn(&self, message: &str) {
+        self.bar.suspend(|| warn!("{message}"));
     }
 
     /// Removes the bar and says how long the step took, if anything was done.

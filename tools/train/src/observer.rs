@@ -1,6 +1,7 @@
 //! Shows a run's phases as progress bars.
 
 use terminal::Bar;
+use training::loading::LoadingLine;
 use training::metrics::MetricsLine;
 use training::run::Observer;
 
@@ -41,13 +42,23 @@ impl Observer for TerminalObserver {
         }
     }
 
-    fn logged(&mut self, line: &MetricsLine) {
+    fn logged(&mut self, line: &MetricsLine, loading: &LoadingLine) {
         let Some(bar) = &self.bar else { return };
         let total = line.inner.get("segmentation").copied().unwrap_or(f64::NAN);
         let outer = line
             .outer
             .get("segmentation")
             .map_or_else(String::new, |loss| format!(", meta-test loss {loss:.3}"));
-        bar.set_message(format!("(loss {total:.3}{outer})"));
+        // Below this the loader keeps up.
+        let waits = loading.stall_share > 0.05;
+        let waiting = if waits {
+            format!(", {:.0} % of the time waiting for data", 100.0 * loading.stall_share)
+        } else {
+            String::new()
+        };
+        bar.set_message(format!("(loss {total:.3}{outer}{waiting})"));
+        for fault in &loading.faults {
+            bar.warn(fault);
+        }
     }
 }

@@ -43,7 +43,9 @@ fn picture(sample: &SeenSample, colours: &[[u8; 3]], look: &Look) -> Picture {
     let SeenSample { width, height, .. } = *sample;
     let image = RgbImage { width, height, pixels: sample.rgb.clone() };
     let labels = LabelMap { width, height, train_ids: sample.train_ids.clone() };
-    let role = sample.role.map_or_else(String::new, |role| format!(" ({role})"));
-    let caption = format!("{}{role}: {}", sample.domain, sample.id);
+    let strong = sample.strong.then_some("strong");
+    let parts: Vec<&str> = sample.role.into_iter().chain(strong).collect();
+    let part = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    let caption = format!("{}{part}: {}", sample.stream, sample.id);
     Picture::new(&caption, (&image, &labels), colours, look)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use evaluation::protocol::{InferenceProtocol, NAMES};
 
-use super::{Recipe, RecipeError};
+use super::{Recipe, RecipeError, SamplingRecipe};
 use crate::method::Algorithm;
 use crate::schedule::Decay;
 
@@ -109,25 +109,57 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     None
 }
 
-fn wrong_combination(recipe: &Recipe) -> Finding {
+/// Batches that the algorithm cannot be given.
+fn wrong_batch(recipe: &Recipe) -> Finding {
     let data = &recipe.data;
     let finding =
-        |key: &str, found: String, expected: String| Some((key.to_owned(), found, expected));
-    if !(2..=4096).contains(&data.samples_per_domain) {
-        return finding(
-            "data.samples_per_domain",
-            data.samples_per_domain.to_string(),
-            "2 to 4096; batch normalisation of the image-level branch needs two images".to_owned(),
-        );
+        |key: &str, found: String, expected: &str| Some((key.to_owned(), found, expected.to_owned()));
+    if !(1..=2).contains(&data.streams_per_domain) {
+        return finding("data.streams_per_domain", data.streams_per_domain.to_string(), "1 or 2");
     }
-    if recipe.method.algorithm == Algorithm::Episodic && data.sources.len() < 2 {
+    let episodic = recipe.method.algorithm == Algorithm::Episodic;
+    if episodic && data.streams() < 2 {
         return finding(
             "data.sources",
-            format!("{} domain", data.sources.len()),
-            "at least 2 domains for an episodic method; hint: a single source is listed twice \
-             under two names, as in the reference"
-                .to_owned(),
+            "1 domain".to_owned(),
+            "at least 2 domains for an episodic method; hint: with data.streams_per_domain = 2 two \
+             streams of a single domain take the two roles",
         );
+    }
+    if episodic && data.sampling != SamplingRecipe::Quotas {
+        return finding(
+            "data.sampling",
+            "drawn".to_owned(),
+            "\"quotas\" for an episodic method, each of whose domains must be in every batch",
+        );
+    }
+    // An episode's pass may see one stream alone.
+    let least = if episodic { 2 } else { 1 };
+    let quotas = || data.sources.iter().map(|source| data.quota(source));
+    if let Some(quota) = quotas().find(|quota| !(least..=4096).contains(quota)).or_else(|| {
+        (data.batch() < 2).then(|| data.batch())
+    }) {
+        return finding(
+            "data.samples_per_domain",
+            quota.to_string(),
+            "2 to 4096; batch normalisation of the image-level branch needs two images",
+        );
+    }
+    let wrong_weight = |weight: &f64| !(0.0..=LARGE).contains(weight);
+    if let Some(weight) = data.sources.iter().filter_map(|source| source.weight).find(wrong_weight) {
+        return finding("data.sources.weight", weight.to_string(), "0 to 1e6");
+    }
+    if !(0.0..=1.0).contains(&data.class_uniform) {
+        return finding("data.class_uniform", data.class_uniform.to_string(), "0 to 1");
+    }
+    None
+}
+
+fn wrong_combination(recipe: &Recipe) -> Finding {
+    let finding =
+        |key: &str, found: String, expected: String| Some((key.to_owned(), found, expected));
+    if let Some(found) = wrong_batch(recipe) {
+        return Some(found);
     }
     let decay_steps = match recipe.schedule.decay {
         // Beyond its steps, poly trains at rate 0.
@@ -141,7 +173,7 @@ fn wrong_combination(recipe: &Recipe) -> Finding {
         let expected = format!("at least {least}; hint: set it to the run's steps");
         return finding("schedule.decay.steps", found.to_string(), expected);
     }
-    recipe.augment().validate().err().map(|error| {
+    recipe.augmentation.augment().validate().err().map(|error| {
         ("augmentation".to_owned(), error.to_string(), "a range that can be drawn from".to_owned())
     })
 }

@@ -43,6 +43,22 @@ pub(super) fn expand_preset(table: &mut toml::Table) -> Result<(), String> {
     Ok(())
 }
 
+/// Fills `[augmentation.extra]`, all of which is off unless listed.
+pub(super) fn expand_extra(table: &mut toml::Table) -> Result<(), String> {
+    let Some(toml::Value::Table(augmentation)) = table.get_mut("augmentation") else {
+        return Ok(());
+    };
+    let mut extra =
+        toml::Table::try_from(loader::Extra::none()).map_err(|error| error.to_string())?;
+    match augmentation.remove("extra") {
+        None => {}
+        Some(toml::Value::Table(listed)) => merge(&mut extra, listed),
+        Some(other) => return Err(format!("augmentation.extra is {other}, expected a table")),
+    }
+    drop(augmentation.insert("extra".to_owned(), extra.into()));
+    Ok(())
+}
+
 fn merge(base: &mut toml::Table, over: toml::Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {

@@ -9,7 +9,8 @@ use models::pass::{Normalization, Pass};
 use models::random::mix;
 use shard_store::StoreOptions;
 
-use super::{Observer, RunError, loader_options};
+use super::loader_options::initial_options;
+use super::{Observer, RunError};
 use crate::batches::samples;
 use crate::recipe::Recipe;
 use crate::state::State;
@@ -32,7 +33,7 @@ pub(super) fn initialize(
     // Other crops than those of training.
     let seed = mix(recipe.seed ^ 0x6d65_6d6f_7279);
     if count > 0 {
-        for batch in Loader::start(loader_options(recipe, seed, [0, count], store))? {
+        for batch in Loader::start(initial_options(recipe, seed, count, store))? {
             let batch = batch?;
             let all: Vec<usize> = (0..batch.domains.len()).collect();
             let samples = samples(&batch, &all, network.config.classes, &device);

@@ -1,11 +1,9 @@
 //! A batch as a step of training sees it, for a look by eye.
 
-use loader::{DomainBatch, Loader};
+use loader::{DomainBatch, Loader, MetaRole};
 use shard_store::StoreOptions;
 
 use super::{RunError, facts, loader_options};
-use crate::batches::meta_split;
-use crate::method::Algorithm;
 use crate::recipe::Recipe;
 
 /// The samples of one step.
@@ -20,10 +18,12 @@ pub struct SeenBatch {
 /// One augmented sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenSample {
-    /// The domain's name in the recipe.
-    pub domain: String,
+    /// The domain's name in the recipe, and which of its streams where it has several.
+    pub stream: String,
     /// `meta-train` or `meta-test`; none where all domains share one pass.
     pub role: Option<&'static str>,
+    /// Whether it got the strong colour jitter.
+    pub strong: bool,
     /// The sample's id in its dataset.
     pub id: String,
     /// Width of the crop in pixels.
@@ -42,34 +42,28 @@ pub struct SeenSample {
 /// The shards cannot be read.
 pub fn seen(recipe: &Recipe, step: u64, store: &StoreOptions) -> Result<SeenBatch, RunError> {
     let classes = facts::gather(recipe, "", store)?.classes;
-    let options = loader_options(recipe, recipe.seed, [step, step + 1], store);
+    let options = loader_options(recipe, [step, step + 1], store);
     let mut seen = SeenBatch { classes, samples: Vec::new() };
     for batch in Loader::start(options)? {
         for part in &batch?.domains {
-            let role = role(recipe, step, part.domain_index);
-            seen.samples.extend((0..part.batch).map(|sample| seen_sample(part, sample, role)));
+            let samples = (0..part.batch).map(|sample| seen_sample(recipe, part, sample));
+            seen.samples.extend(samples);
         }
     }
     Ok(seen)
 }
 
-fn role(recipe: &Recipe, step: u64, domain: usize) -> Option<&'static str> {
-    match recipe.method.algorithm {
-        Algorithm::Aggregated => None,
-        Algorithm::Episodic => {
-            let split = meta_split(recipe.seed, step, recipe.data.sources.len());
-            Some(if split.meta_test.contains(&domain) { "meta-test" } else { "meta-train" })
-        }
-    }
-}
-
-fn seen_sample(part: &DomainBatch, sample: usize, role: Option<&'static str>) -> SeenSample {
+fn seen_sample(recipe: &Recipe, part: &DomainBatch, sample: usize) -> SeenSample {
     let pixels = part.height * part.width;
     let planes = &part.images[sample * 3 * pixels..][..3 * pixels];
     let rgb = (0..pixels).flat_map(|pixel| [0, 1, 2].map(|plane| planes[plane * pixels + pixel]));
     SeenSample {
-        domain: part.name.clone(),
-        role,
+        stream: recipe.data.stream_name(&part.name, part.stream),
+        role: part.role.map(|role| match role {
+            MetaRole::Train => "meta-train",
+            MetaRole::Test => "meta-test",
+        }),
+        strong: part.strong,
         id: part.samples[sample].id.clone(),
         width: part.width as u32,
         height: part.height as u32,

@@ -1,0 +1,93 @@
+//! The recipe's data as the loader takes it.
+
+use loader::{
+    ClassUniform, DomainSource, FaultPolicy, LoaderOptions, Roles, Sampling, StrongStream,
+};
+use shard_store::StoreOptions;
+
+use crate::method::{Algorithm, StrongAugmentation};
+use crate::recipe::{DamageRecipe, DataRecipe, Recipe, SamplingRecipe};
+
+const PREFETCH_BATCHES: usize = 4;
+
+/// The batches from `first` to before `end`, as the steps of these numbers take them.
+pub(super) fn loader_options(
+    recipe: &Recipe,
+    [first, end]: [u64; 2],
+    store: &StoreOptions,
+) -> LoaderOptions {
+    let data = &recipe.data;
+    LoaderOptions {
+        domains: streams(data),
+        store: store.clone(),
+        sampling: match data.sampling {
+            SamplingRecipe::Quotas => Sampling::Quotas,
+            SamplingRecipe::ImageUniform => Sampling::image_uniform(data.batch()),
+            SamplingRecipe::DomainUniform => Sampling::domain_uniform(data.batch()),
+            SamplingRecipe::Weighted => Sampling::by_weight(data.batch()),
+        },
+        class_uniform: (data.class_uniform > 0.0)
+            .then_some(ClassUniform { fraction: data.class_uniform }),
+        crop_width: data.crop_width,
+        crop_height: data.crop_height,
+        augment: recipe.augmentation.augment(),
+        roles: match recipe.method.algorithm {
+            Algorithm::Aggregated => Roles::None,
+            Algorithm::Episodic => Roles::PerStep,
+        },
+        strong: strong(recipe),
+        strong_augment: recipe.augmentation.strong(),
+        faults: match data.on_damage {
+            DamageRecipe::Strict => FaultPolicy::Strict,
+            DamageRecipe::Substitute => FaultPolicy::Substitute,
+            DamageRecipe::MaskTile => FaultPolicy::MaskTile,
+        },
+        seed: recipe.seed,
+        workers: data.workers,
+        prefetch_batches: PREFETCH_BATCHES,
+        first_batch: first,
+        end_batch: end,
+        ..LoaderOptions::default()
+    }
+}
+
+/// As [`loader_options`], for the batches that the memory starts from: other crops than those of
+/// training, none with the strong augmentation, no roles.
+pub(super) fn initial_options(
+    recipe: &Recipe,
+    seed: u64,
+    count: u64,
+    store: &StoreOptions,
+) -> LoaderOptions {
+    LoaderOptions {
+        seed,
+        roles: Roles::None,
+        strong: StrongStream::Nobody,
+        ..loader_options(recipe, [0, count], store)
+    }
+}
+
+fn streams(data: &DataRecipe) -> Vec<DomainSource> {
+    let streams_of = |source| {
+        (0..data.streams_per_domain).map(move |stream| DomainSource {
+            stream,
+            weight: source.weight.unwrap_or(1.0),
+            ..DomainSource::new(&source.name, source.shards.clone(), data.quota(source))
+        })
+    };
+    data.sources.iter().flat_map(streams_of).collect()
+}
+
+fn strong(recipe: &Recipe) -> StrongStream {
+    match recipe.method.strong_augmentation {
+        StrongAugmentation::Nobody => StrongStream::Nobody,
+        StrongAugmentation::FirstStream => StrongStream::FirstDomain,
+        StrongAugmentation::MetaTestOfSingleSource
+            if recipe.data.sources.len() == 1
+                && recipe.method.algorithm == Algorithm::Episodic =>
+        {
+            StrongStream::MetaTest
+        }
+        StrongAugmentation::MetaTestOfSingleSource => StrongStream::Nobody,
+    }
+}
