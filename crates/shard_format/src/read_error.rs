@@ -189,3 +189,11 @@ pub enum ReadError {
         height: u32,
     },
 }
+
+impl ReadError {
+    /// Whether the bytes of a sample came but are not those that were written: a checksum or a
+    /// decoder says so. Everything else is a failure of the storage or a mistake of the caller.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Tile { .. } | Self::Sample { .. })
+    }
+}
