@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use shard_format::{Decoder, IGNORE_ID, LabelMap, Plane, Preset, ReadError, RgbImage, Window};
+use tempfile::tempdir;
 
 use crate::drawing::{noise_image, pack, patchy_labels};
 use crate::layout::samples;
@@ -14,7 +15,7 @@ const SIZE: (u32, u32) = (300, 270);
 
 /// One sample with 3x3 image tiles and 2x2 label tiles.
 fn packed(preset: Preset, mapped: bool) -> (Memory, RgbImage, LabelMap) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempdir().expect("a temporary folder");
     let sample = (noise_image(SIZE.0, SIZE.1, 1), patchy_labels(SIZE.0, SIZE.1, 1));
     pack(folder.path(), std::slice::from_ref(&sample), preset, u64::MAX);
     (Memory::load(folder.path(), mapped), sample.0, sample.1)
