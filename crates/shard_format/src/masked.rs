@@ -1,5 +1,7 @@
 //! Reads windows of damaged samples: a tile that cannot be used is painted over and reported.
 
+use std::path::Path;
+
 use crate::dataset::Dataset;
 use crate::decoder::Decoder;
 use crate::fault::Fault;
@@ -22,6 +24,14 @@ pub struct DamagedTile {
 }
 
 impl Dataset {
+    /// Where the shard of sample `index` is, for messages.
+    ///
+    /// # Errors
+    /// There is no such sample.
+    pub fn shard_path(&self, index: usize) -> Result<&Path, ReadError> {
+        Ok(&self.find(index)?.shard.path)
+    }
+
     /// As [`read_image`](Self::read_image), but a damaged tile is filled with `colour` and returned
     /// instead of being an error; the tiles come in their order.
     ///

@@ -191,9 +191,14 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Whether the bytes of a sample came but are not those that were written: a checksum or a
-    /// decoder says so. Everything else is a failure of the storage or a mistake of the caller.
-    pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Tile { .. } | Self::Sample { .. })
+    /// The tile, if it is one, and what is wrong, if the bytes of a sample came but are not those
+    /// that were written: a checksum or a decoder says so. Everything else is a failure of the
+    /// storage or a mistake of the caller.
+    pub fn damage(&self) -> Option<(Option<TileId>, &Fault)> {
+        match self {
+            Self::Tile { tile, fault, .. } => Some((Some(*tile), fault)),
+            Self::Sample { fault, .. } => Some((None, fault)),
+            _ => None,
+        }
     }
 }

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use loader::{Augment, DomainSource, LoaderOptions};
+use loader::{DomainSource, LoaderOptions};
 use shard_format::{
     DatasetInfo, DatasetWriter, LabelMap, Preset, RgbImage, SampleMeta, WriterOptions,
     encode_sample,
 };
-use shard_store::StoreOptions;
 use tempfile::TempDir;
 
 pub(crate) const CLASSES: [&str; 2] = ["dark", "light"];
@@ -56,19 +55,13 @@ pub(crate) fn two_domains(root: &TempDir) -> LoaderOptions {
     let first = vec![pack(root, "first", 7, &CLASSES)];
     let second = vec![pack(root, "second-a", 5, &CLASSES), pack(root, "second-b", 4, &CLASSES)];
     LoaderOptions {
-        domains: vec![
-            DomainSource { name: "first".to_owned(), shards: first },
-            DomainSource { name: "second".to_owned(), shards: second },
-        ],
-        store: StoreOptions::default(),
-        samples_per_domain: 3,
+        domains: vec![DomainSource::new("first", first, 3), DomainSource::new("second", second, 3)],
         crop_width: 96,
         crop_height: 80,
-        augment: Augment::reference(),
         seed: 11,
         workers: 2,
         prefetch_batches: 2,
-        first_batch: 0,
         end_batch: 6,
+        ..LoaderOptions::default()
     }
 }

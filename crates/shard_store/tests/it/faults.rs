@@ -52,7 +52,7 @@ fn a_server_that_falls_silent_while_tiles_are_read_is_given_up_soon() {
     server.fall_silent();
     let start = Instant::now();
     let error = dataset.read_image(1, samples::WHOLE, &mut Decoder::new()).unwrap_err();
-    assert!(!error.is_damage());
+    assert!(error.damage().is_none());
     let (error, named) =
         (error.to_string(), format!("{}/toy-00001.shard: sample \"1\": ", server.url()));
     assert!(error.starts_with(&named), "{error}");
