@@ -13,6 +13,18 @@ pub(crate) const CLASSES: [&str; 2] = ["dark", "light"];
 
 /// Packs `frames` pictures named ID-0, ID-1, ... into a new folder; returns the folder.
 pub(crate) fn pack(root: &Path, name: &str, frames: u32, classes: &[&str]) -> PathBuf {
+    // Sizes differ, and some are smaller than the crops of the tests.
+    let frame = |frame| tiled_frame(150 + 40 * (frame % 3), 90 + 50 * (frame % 2), frame);
+    pack_frames(root, name, classes, (0..frames).map(frame))
+}
+
+/// As `pack`, for any pictures.
+pub(crate) fn pack_frames(
+    root: &Path,
+    name: &str,
+    classes: &[&str],
+    frames: impl Iterator<Item = (RgbImage, LabelMap)>,
+) -> PathBuf {
     let folder = root.join(name);
     let info = DatasetInfo {
         name: name.to_owned(),
@@ -25,15 +37,13 @@ pub(crate) fn pack(root: &Path, name: &str, frames: u32, classes: &[&str]) -> Pa
     };
     let options = WriterOptions { max_shard_bytes: 1 << 20, ..WriterOptions::default() };
     let mut writer = DatasetWriter::create(&folder, info, options).unwrap();
-    for frame in 0..frames {
+    for (frame, (image, labels)) in frames.enumerate() {
         let meta = SampleMeta {
             id: format!("{name}-{frame}"),
             source: format!("{name}/{frame}.png"),
             domain: name.to_owned(),
             ..SampleMeta::default()
         };
-        // Sizes differ, and some are smaller than the crops of the tests.
-        let (image, labels) = tiled_frame(150 + 40 * (frame % 3), 90 + 50 * (frame % 2), frame);
         writer.push(encode_sample(&meta, &image, &labels, Preset::Fast).unwrap()).unwrap();
     }
     writer.finish().unwrap();
