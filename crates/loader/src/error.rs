@@ -223,9 +223,9 @@ pub enum LoaderError {
         id: String,
     },
 
-    /// No batch came for longer than the consumer wants to wait.
+    /// No sample was finished for longer than the consumer wants to wait.
     #[error(
-        "batch {batch}: nothing came for {} s, {reading}; hint: the storage may have vanished or be too slow; look at it, or raise `patience`", patience.as_secs_f64()
+        "batch {batch}: no sample was finished for {} s, {reading}; hint: the storage may have vanished or be too slow; look at it, or raise `patience`", patience.as_secs_f64()
     )]
     Stalled {
         /// The batch that was due.

@@ -12,6 +12,7 @@ mod class_uniform;
 mod domain;
 mod error;
 mod faults;
+mod jobs;
 mod loader;
 mod options;
 mod options_check;

@@ -8,21 +8,24 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::assembly::{Assembly, Finished, Slot};
-use crate::batch::{Batch, DomainBatch, SampleTag};
+use crate::assembly::Finished;
+use crate::batch::Batch;
 use crate::domain::{Domain, open_domains};
 use crate::error::LoaderError;
+use crate::jobs::{Job, jobs_of};
 use crate::options::LoaderOptions;
-use crate::plan::{Place, Plan, Stream};
+use crate::plan::Plan;
 use crate::position::Position;
-use crate::roles::{MetaRole, MetaSplit, Roles, StrongStream, meta_split};
 use crate::stats::{Counters, Deliveries, LoaderStats};
 use crate::watch::Watch;
-use crate::worker::{Job, Shared, work};
+use crate::worker::{Shared, work};
 
 /// How long the end of a loader waits for its workers. Rendering a sample takes a small part of it;
 /// a worker that takes longer waits for storage.
 const LONGEST_GOODBYE: Duration = Duration::from_millis(500);
+
+/// How often a loader that waits looks whether its workers get on.
+const LOOKS_PER_PATIENCE: u32 = 8;
 
 /// Samples that the error of a stalled loader names.
 const MOST_NAMED: usize = 4;
@@ -156,7 +159,7 @@ impl Loader {
         let options = &self.shared.options;
         let end = self.due.saturating_add(options.prefetch_batches as u64).min(options.end_batch);
         while self.to_dispatch < end {
-            for job in self.jobs_of(self.to_dispatch) {
+            for job in jobs_of(&self.shared, self.to_dispatch) {
                 if jobs.send(job).is_err() {
                     return;
                 }
@@ -165,68 +168,34 @@ impl Loader {
         }
     }
 
-    /// The jobs of one batch, neighbours of different streams, so that they copy to different parts.
-    fn jobs_of(&self, batch: u64) -> Vec<Job> {
-        let (options, plan) = (&self.shared.options, &self.shared.plan);
-        let split = (options.roles == Roles::PerStep)
-            .then(|| meta_split(options.seed, batch, plan.streams.len()));
-        let places = plan.places(batch);
-        let parts: Vec<DomainBatch> = plan
-            .streams
-            .iter()
-            .zip(&places)
-            .enumerate()
-            .map(|(domain_index, (stream, places))| DomainBatch {
-                name: stream.domain.name.clone(),
-                stream: stream.number,
-                domain_index,
-                role: split.as_ref().map(|split| split.role(domain_index)),
-                strong: is_strong(options.strong, split.as_ref(), domain_index),
-                batch: places.len(),
-                height: options.crop_height as usize,
-                width: options.crop_width as usize,
-                images: Vec::new(),
-                labels: Vec::new(),
-                samples: tags(stream, places),
-            })
-            .collect();
-        let strong: Vec<bool> = parts.iter().map(|part| part.strong).collect();
-        let assembly = Arc::new(Assembly::new(batch, parts));
-        let places = places.into_iter().enumerate().flat_map(|(domain, places)| {
-            let slots = places.into_iter().enumerate();
-            slots.map(move |(sample, place)| (Slot { domain, sample }, place))
-        });
-        let mut jobs: Vec<Job> = places
-            .map(|(slot, place)| Job {
-                batch: Arc::clone(&assembly),
-                slot,
-                place,
-                strong: strong[slot.domain],
-            })
-            .collect();
-        jobs.sort_by_key(|job| (job.slot.sample, job.slot.domain));
-        jobs
-    }
-
     /// Waits for the batch that is due, keeping those that come early.
     fn wait(&mut self) -> Result<Batch, LoaderError> {
         let waiting_since = Instant::now();
+        let patience = self.shared.options.patience;
+        let mut progress = (self.shared.counters.decoded_samples(), waiting_since);
         let result = loop {
             if let Some(result) = self.early.remove(&self.due) {
                 break result;
             }
-            let received = match self.shared.options.patience {
-                Some(patience) => self.finished.recv_timeout(patience),
+            let received = match patience {
+                Some(patience) => self.finished.recv_timeout(patience / LOOKS_PER_PATIENCE),
                 None => self.finished.recv().map_err(RecvTimeoutError::from),
             };
             match received {
                 Ok(finished) => {
                     self.early.insert(finished.index, finished.result);
                 }
-                Err(RecvTimeoutError::Timeout) => break Err(self.stalled()),
                 // The last sender is gone.
                 Err(RecvTimeoutError::Disconnected) => {
                     break Err(LoaderError::WorkersEnded { batch: self.due });
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let decoded = self.shared.counters.decoded_samples();
+                    if decoded != progress.0 {
+                        progress = (decoded, Instant::now());
+                    } else if patience.is_some_and(|patience| progress.1.elapsed() >= patience) {
+                        break Err(self.stalled());
+                    }
                 }
             }
         };
@@ -312,25 +281,6 @@ impl Drop for Loader {
     }
 }
 
-fn is_strong(strong: StrongStream, split: Option<&MetaSplit>, domain: usize) -> bool {
-    match strong {
-        StrongStream::Nobody => false,
-        StrongStream::MetaTest => split.is_some_and(|split| split.role(domain) == MetaRole::Test),
-        StrongStream::FirstDomain => domain == 0,
-    }
-}
-
-fn tags(stream: &Stream, places: &[Place]) -> Vec<SampleTag> {
-    let tag = |place: &Place| SampleTag {
-        epoch: place.epoch,
-        index: place.index,
-        sample: place.sample,
-        id: stream.domain.locate(place.sample).info().id.clone(),
-        class: place.pick.map(|pick| pick.class),
-    };
-    places.iter().map(tag).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -359,7 +309,9 @@ mod tests {
         gate.set_shut(true);
         let error = loader.find_map(Result::err).unwrap();
         assert!(matches!(error, LoaderError::Stalled { .. }), "{error}");
-        for fact in ["nothing came for 0.1 s", "sample \"a\" of far/away", "domain one", "hint"] {
+        for fact in
+            ["no sample was finished for 0.1 s", "sample \"a\" of far/away", "domain one", "hint"]
+        {
             assert!(error.to_string().contains(fact), "{fact} in {error}");
         }
         assert!(loader.next().is_none(), "the stream has ended");

@@ -58,7 +58,8 @@ pub struct LoaderOptions {
     pub first_batch: u64,
     /// One past the number of the last batch; `u64::MAX` for an endless stream.
     pub end_batch: u64,
-    /// How long to wait for any batch before that is an error; `None` waits for ever.
+    /// How long the consumer waits without any sample being finished before that is an error;
+    /// `None` waits for ever.
     pub patience: Option<Duration>,
 }
 

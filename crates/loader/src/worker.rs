@@ -2,30 +2,20 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::assembly::{Assembly, Finished, Slot};
+use crate::assembly::Finished;
 use crate::error::LoaderError;
 use crate::faults::Fault;
+use crate::jobs::Job;
 use crate::options::LoaderOptions;
-use crate::plan::{Place, Plan};
+use crate::plan::Plan;
 use crate::recovery::Rendering;
 use crate::renderer::SampleRenderer;
 use crate::stats::Counters;
 use crate::watch::Watch;
-
-/// One sample to render.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) batch: Arc<Assembly>,
-    pub(crate) slot: Slot,
-    pub(crate) place: Place,
-    /// Whether it gets the strong augmentation.
-    pub(crate) strong: bool,
-}
 
 /// What all workers share.
 #[derive(Debug)]
@@ -134,9 +124,12 @@ fn panicked(shared: &Shared, job: &Job, panic: &(dyn Any + Send)) -> LoaderError
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use crossbeam_channel::bounded;
 
     use super::*;
+    use crate::assembly::{Assembly, Slot};
     use crate::augment::Augment;
     use crate::batch::{DomainBatch, SampleTag};
     use crate::test_storage::one_sample_domain;

@@ -6,6 +6,7 @@ mod counters;
 mod damage;
 mod ranks;
 mod recovery;
+mod refusals;
 mod roles;
 mod streams;
 #[path = "../support/mod.rs"]
