@@ -15,7 +15,6 @@ use shard_format::{
     Dataset, DatasetInfo, DatasetWriter, LabelMap, Preset, RgbImage, SampleMeta, WriterOptions,
     encode_sample,
 };
-use shard_store::StoreOptions;
 
 const CROP: u32 = 768;
 const SAMPLES: u64 = 200;
@@ -73,20 +72,15 @@ fn bench_stages(dataset: &Dataset, augment: Augment) {
 fn bench_loader(folder: &Path, augment: Augment) {
     for workers in [1, 2] {
         let options = LoaderOptions {
-            domains: vec![DomainSource {
-                name: "bench".to_owned(),
-                shards: vec![folder.to_owned()],
-            }],
-            store: StoreOptions::default(),
-            samples_per_domain: 4,
+            domains: vec![DomainSource::new("bench", vec![folder.to_owned()], 4)],
             crop_width: CROP,
             crop_height: CROP,
             augment,
             seed: 1,
             workers,
             prefetch_batches: 2,
-            first_batch: 0,
             end_batch: SAMPLES / 4,
+            ..LoaderOptions::default()
         };
         let before = process_cpu_secs();
         let mut loader = Loader::start(options).unwrap();

@@ -2,8 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::batch::{Batch, DomainBatch};
+use crate::batch::{Batch, DomainBatch, SampleTag};
 use crate::error::LoaderError;
+use crate::faults::Fault;
 
 /// A batch under way. Each sample is delivered once; the last delivery takes the batch out.
 #[derive(Debug)]
@@ -18,11 +19,12 @@ pub(crate) struct Assembly {
 struct Progress {
     missing: usize,
     /// The failure of the foremost sample, so that it does not depend on which worker was first.
-    failure: Option<(usize, LoaderError)>,
+    failure: Option<(Slot, LoaderError)>,
+    faults: Vec<Fault>,
 }
 
 /// One sample's place in a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot {
     pub(crate) domain: usize,
     pub(crate) sample: usize,
@@ -42,38 +44,56 @@ impl Assembly {
         Self {
             index,
             parts: parts.into_iter().map(Mutex::new).collect(),
-            progress: Mutex::new(Progress { missing, failure: None }),
+            progress: Mutex::new(Progress { missing, failure: None, faults: Vec::new() }),
         }
     }
 
-    /// Copies a rendered sample into its place. Shapes: `planes` [3, H, W], `labels` [H, W].
-    pub(crate) fn fill(&self, slot: Slot, planes: &[u8], labels: &[u8]) {
+    /// Copies a rendered sample into its place; `change` may change its tag.
+    ///
+    /// Shapes: `planes` [3, H, W], `labels` [H, W].
+    pub(crate) fn fill(
+        &self,
+        slot: Slot,
+        (planes, labels): (&[u8], &[u8]),
+        change: impl FnOnce(&mut SampleTag),
+    ) {
         let mut part = lock(&self.parts[slot.domain]);
         let batch = part.batch;
         part.images.resize(batch * planes.len(), 0);
         part.labels.resize(batch * labels.len(), 0);
         part.images[slot.sample * planes.len()..][..planes.len()].copy_from_slice(planes);
         part.labels[slot.sample * labels.len()..][..labels.len()].copy_from_slice(labels);
+        change(&mut part.samples[slot.sample]);
     }
 
     /// Counts a sample as delivered, filled or failed; returns the batch after the last one.
-    pub(crate) fn deliver(&self, slot: Slot, outcome: Result<(), LoaderError>) -> Option<Finished> {
+    pub(crate) fn deliver(
+        &self,
+        slot: Slot,
+        outcome: Result<Vec<Fault>, LoaderError>,
+    ) -> Option<Finished> {
         let mut progress = lock(&self.progress);
         progress.missing -= 1;
-        if let Err(error) = outcome {
-            let rank = slot.domain * lock(&self.parts[slot.domain]).batch + slot.sample;
-            if progress.failure.as_ref().is_none_or(|(foremost, _)| rank < *foremost) {
-                progress.failure = Some((rank, error));
+        match outcome {
+            Ok(faults) => progress.faults.extend(faults),
+            Err(error) => {
+                if progress.failure.as_ref().is_none_or(|(foremost, _)| slot < *foremost) {
+                    progress.failure = Some((slot, error));
+                }
             }
         }
         if progress.missing > 0 {
             return None;
         }
+        let mut faults = std::mem::take(&mut progress.faults);
+        // Those of one sample come together and in order.
+        faults.sort_by_key(|fault| (fault.domain_index, fault.slot));
         let result = match progress.failure.take() {
             Some((_, error)) => Err(error),
             None => Ok(Batch {
                 index: self.index,
                 domains: self.parts.iter().map(|part| std::mem::take(&mut *lock(part))).collect(),
+                faults,
             }),
         };
         Some(Finished { index: self.index, result })

@@ -1,14 +1,14 @@
-//! An opened domain: the samples of several shard folders in one keyed order.
+//! An opened domain: the samples of several shard folders.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use shard_format::Dataset;
-use shard_store::{StoreOptions, is_url};
+use shard_format::{Dataset, SampleInfo};
+use shard_store::{Stats, StoreCounters, StoreOptions, is_url};
 
+use crate::class_uniform::ClassTable;
 use crate::error::LoaderError;
 use crate::options::DomainSource;
-use crate::permutation::permuted;
-use crate::random::epoch_state;
 
 /// The samples of one domain.
 #[derive(Debug)]
@@ -19,21 +19,14 @@ pub(crate) struct Domain {
     len: usize,
 }
 
+/// A dataset of a domain.
 #[derive(Debug)]
-struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
     dataset: Dataset,
+    counters: StoreCounters,
     /// The domain's number of the folder's first sample.
     first: usize,
-}
-
-/// The place of one sample in the endless stream of a domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
-    pub(crate) epoch: u64,
-    pub(crate) index: u64,
-    /// The sample's number within the domain.
-    pub(crate) sample: usize,
 }
 
 /// A sample in its own folder.
@@ -45,43 +38,42 @@ pub(crate) struct Located<'a> {
     pub(crate) sample: usize,
 }
 
+impl Located<'_> {
+    pub(crate) fn info(&self) -> &SampleInfo {
+        self.dataset.sample(self.sample)
+    }
+}
+
 impl Domain {
-    fn open(source: &DomainSource, store: &StoreOptions) -> Result<Self, LoaderError> {
-        let mut folders = Vec::with_capacity(source.shards.len());
+    /// A domain of opened datasets, at least one.
+    pub(crate) fn new(name: String, datasets: Vec<(PathBuf, Dataset, StoreCounters)>) -> Self {
         let mut len = 0;
+        let folders = datasets.into_iter().map(|(path, dataset, counters)| {
+            let first = len;
+            len += dataset.len();
+            Folder { path, dataset, counters, first }
+        });
+        let folders = folders.collect();
+        Self { name, folders, len }
+    }
+
+    fn open(source: &DomainSource, store: &StoreOptions) -> Result<Self, LoaderError> {
+        let mut datasets = Vec::with_capacity(source.shards.len());
         for path in &source.shards {
             let domain = || source.name.clone();
             if !is_url(path) && !path.is_dir() {
                 return Err(LoaderError::FolderMissing { path: path.clone(), domain: domain() });
             }
-            let dataset = shard_store::open(path, store).map_err(|error| LoaderError::Open {
-                path: path.clone(),
-                domain: domain(),
-                source: Box::new(error),
+            let (dataset, counters) = shard_store::open_counted(path, store).map_err(|error| {
+                LoaderError::Open { path: path.clone(), domain: domain(), source: Box::new(error) }
             })?;
-            let first = len;
-            len += dataset.len();
-            folders.push(Folder { path: path.clone(), dataset, first });
+            datasets.push((path.clone(), dataset, counters));
         }
-        Ok(Self { name: source.name.clone(), folders, len })
+        Ok(Self::new(source.name.clone(), datasets))
     }
 
-    /// Where sample `slot` of batch `batch` comes from, with `per_batch` samples a batch.
-    ///
-    /// The domain's stream is one keyed permutation of its samples per epoch, one after the other.
-    pub(crate) fn position(
-        &self,
-        seed: u64,
-        batch: u64,
-        per_batch: usize,
-        slot: usize,
-    ) -> Position {
-        // 128 bits: batch and per_batch are the caller's and may both be large.
-        let number = u128::from(batch) * per_batch as u128 + slot as u128;
-        let len = self.len as u128;
-        let (epoch, index) = ((number / len) as u64, (number % len) as u64);
-        let state = epoch_state(seed, &self.name, epoch);
-        Position { epoch, index, sample: permuted(state, self.len as u64, index) as usize }
+    pub(crate) fn len(&self) -> usize {
+        self.len
     }
 
     /// The folder that holds the domain's sample number `sample`.
@@ -90,15 +82,36 @@ impl Domain {
         let folder = &self.folders[after - 1];
         Located { path: &folder.path, dataset: &folder.dataset, sample: sample - folder.first }
     }
+
+    /// Where each class occurs, from the shards' directories.
+    pub(crate) fn class_table(&self) -> ClassTable {
+        let presences = self.folders.iter().flat_map(|folder| {
+            (0..folder.dataset.len()).map(|sample| folder.dataset.class_presence(sample))
+        });
+        ClassTable::new(presences)
+    }
+
+    /// What the connections of all folders have done.
+    pub(crate) fn store_stats(&self) -> Stats {
+        let each = self.folders.iter().map(|folder| folder.counters.stats());
+        each.fold(Stats::default(), |sum, stats| sum.plus(&stats))
+    }
 }
 
-/// Opens all domains and checks that they speak of the same classes.
+/// Opens the domain of each source, one for all streams of a name, and checks that all speak of the
+/// same classes.
 pub(crate) fn open_domains(
     sources: &[DomainSource],
     store: &StoreOptions,
-) -> Result<Vec<Domain>, LoaderError> {
-    let domains =
-        sources.iter().map(|source| Domain::open(source, store)).collect::<Result<Vec<_>, _>>()?;
+) -> Result<Vec<Arc<Domain>>, LoaderError> {
+    let mut domains: Vec<Arc<Domain>> = Vec::with_capacity(sources.len());
+    for source in sources {
+        let domain = match domains.iter().find(|domain| domain.name == source.name) {
+            Some(domain) => Arc::clone(domain),
+            None => Arc::new(Domain::open(source, store)?),
+        };
+        domains.push(domain);
+    }
     let mut folders = domains.iter().flat_map(|domain| &domain.folders);
     if let Some(reference) = folders.next() {
         for folder in folders {

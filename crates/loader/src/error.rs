@@ -1,6 +1,7 @@
 //! What can go wrong between shards and batches.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use shard_format::ReadError;
 use shard_store::StoreError;
@@ -15,13 +16,26 @@ pub enum LoaderError {
     )]
     NoDomains,
 
-    /// Two domains have the same name.
+    /// Two streams have the same name and number.
     #[error(
-        "domain {domain}: named twice, expected different names; hint: the name keys the order and the augmentation of a domain"
+        "domain {domain}: stream {stream} named twice, expected different names or streams; hint: they key the order and the augmentation"
     )]
     DuplicateDomain {
         /// The name.
         domain: String,
+        /// The stream's number.
+        stream: u32,
+    },
+
+    /// Two streams of one domain list different shards.
+    #[error(
+        "domain {domain}: stream {stream} lists other shards than the streams before it, expected the same; hint: give another domain another name"
+    )]
+    StreamsDiffer {
+        /// The domain.
+        domain: String,
+        /// The stream that differs.
+        stream: u32,
     },
 
     /// A domain lists no shard folder.
@@ -36,6 +50,76 @@ pub enum LoaderError {
     Zero {
         /// The field of `LoaderOptions`.
         option: &'static str,
+    },
+
+    /// A share is none.
+    #[error("{option} is {found}, expected 0 to 1")]
+    Share {
+        /// The field of `LoaderOptions`.
+        option: &'static str,
+        /// Its value.
+        found: f64,
+    },
+
+    /// A stream's weight is none.
+    #[error("domain {domain}: weight {found} of stream {stream}, expected 0 or more")]
+    Weight {
+        /// The domain.
+        domain: String,
+        /// The stream.
+        stream: u32,
+        /// Its weight.
+        found: f64,
+    },
+
+    /// No stream can be drawn.
+    #[error("the weights of all streams sum up to {total}, expected a positive number")]
+    Weights {
+        /// The sum.
+        total: f64,
+    },
+
+    /// The rank does not exist.
+    #[error("rank {rank} of {ranks}, expected 0 to {ranks} less 1; hint: ranks count from 0")]
+    Rank {
+        /// The rank.
+        rank: usize,
+        /// How many there are.
+        ranks: usize,
+    },
+
+    /// A rank would get no samples.
+    #[error(
+        "{samples} samples for {ranks} ranks, expected at least one for each; hint: ask for more samples per batch or use fewer ranks"
+    )]
+    TooFewForRanks {
+        /// Samples that the ranks share.
+        samples: usize,
+        /// How many ranks there are.
+        ranks: usize,
+    },
+
+    /// Roles were asked for, but there is nothing to split.
+    #[error(
+        "one stream, expected at least two for meta-train and meta-test; hint: list a single domain twice, as streams 0 and 1"
+    )]
+    RolesNeedStreams,
+
+    /// Roles were asked for in batches that may hold no sample of a stream.
+    #[error(
+        "roles per step with drawn batches, expected quotas; hint: a drawn batch may leave meta-train or meta-test without samples"
+    )]
+    RolesNeedQuotas,
+
+    /// Meta-test streams are to be augmented strongly, but there are none.
+    #[error("strong augmentation of the meta-test streams without roles, expected roles per step")]
+    StrongNeedsRoles,
+
+    /// Samples are to be chosen for classes, but there is nothing to choose from.
+    #[error("domain {domain}: no labelled tile, expected some for sampling by class")]
+    NoLabels {
+        /// The domain.
+        domain: String,
     },
 
     /// An augmentation's value lies outside its range.
@@ -53,11 +137,11 @@ pub enum LoaderError {
 
     /// A batch would not fit the address space.
     #[error(
-        "{samples_per_domain} samples of {crop_width}x{crop_height} pixels are too many for one batch, expected fewer than 2^40 bytes per domain"
+        "{samples} samples of {crop_width}x{crop_height} pixels are too many for one batch, expected fewer than 2^33 bytes per stream"
     )]
     BatchTooLarge {
-        /// Samples per domain.
-        samples_per_domain: usize,
+        /// Samples of a stream.
+        samples: usize,
         /// Width of the crop in pixels.
         crop_width: u32,
         /// Height of the crop in pixels.
@@ -114,6 +198,42 @@ pub enum LoaderError {
         /// Why.
         #[source]
         source: Box<ReadError>,
+    },
+
+    /// A sample is damaged, and so are those that could take its place.
+    #[error("{source}; nor can the {tried} samples after it take its place")]
+    NoSubstitute {
+        /// Samples tried in its place.
+        tried: u64,
+        /// What is wrong with the last one.
+        #[source]
+        source: Box<Self>,
+    },
+
+    /// Nothing of a sample's crop can be read.
+    #[error("{}: sample {sample} ({id}) of domain {domain}: every tile under the crop is damaged, expected some to be readable; hint: `shard verify` lists every altered tile", path.display())]
+    Lost {
+        /// The shard folder.
+        path: PathBuf,
+        /// The domain.
+        domain: String,
+        /// The sample's place in the folder.
+        sample: usize,
+        /// The sample's id.
+        id: String,
+    },
+
+    /// No sample was finished for longer than the consumer wants to wait.
+    #[error(
+        "batch {batch}: no sample was finished for {} s, {reading}; hint: the storage may have vanished or be too slow; look at it, or raise `patience`", patience.as_secs_f64()
+    )]
+    Stalled {
+        /// The batch that was due.
+        batch: u64,
+        /// How long the loader waited.
+        patience: Duration,
+        /// Which samples are being read, from where and for how long.
+        reading: String,
     },
 
     /// A worker panicked, which is a bug.

@@ -1,28 +1,46 @@
 //! Shards to augmented, domain-tagged host batches.
 //!
-//! The order of the samples and every pixel are a function of (seed, domain, epoch, index): the
-//! number of workers, the machine's speed and where a run was resumed change nothing. Only the
-//! tiles under a crop are decoded; image and label share one transform.
+//! The order of the samples and every pixel are a function of (seed, domain, stream, epoch, index):
+//! the number of workers and of ranks, the machine's speed and where a run was resumed change
+//! nothing. Only the tiles under a crop are decoded; image and label share one transform.
 #![forbid(unsafe_code)]
 
 mod assembly;
 mod augment;
 mod batch;
+mod class_uniform;
 mod domain;
 mod error;
+mod faults;
+mod jobs;
 mod loader;
 mod options;
+mod options_check;
 mod permutation;
+mod plan;
+mod position;
 mod random;
+mod recovery;
 mod renderer;
+mod request;
+mod roles;
+mod sampling;
 mod stats;
+#[cfg(test)]
+mod test_storage;
+mod watch;
 mod worker;
 
 pub use augment::{Augment, Filter, Jitter};
 pub use batch::{Batch, DomainBatch, SampleTag};
+pub use class_uniform::ClassUniform;
 pub use error::LoaderError;
+pub use faults::{Fault, FaultPolicy, Remedy};
 pub use loader::Loader;
 pub use options::{DomainSource, LoaderOptions};
+pub use position::{Position, StreamPosition};
 pub use random::SampleKey;
 pub use renderer::{SampleRenderer, Stage};
+pub use roles::{MetaRole, MetaSplit, Roles, StrongStream, meta_split};
+pub use sampling::{Sampling, Shares};
 pub use stats::LoaderStats;

@@ -6,27 +6,44 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::assembly::{Assembly, Finished, Slot};
-use crate::batch::{Batch, DomainBatch, SampleTag};
-use crate::domain::open_domains;
+use crate::assembly::Finished;
+use crate::batch::Batch;
+use crate::domain::{Domain, open_domains};
 use crate::error::LoaderError;
+use crate::jobs::{Job, jobs_of};
 use crate::options::LoaderOptions;
-use crate::stats::{Counters, LoaderStats};
-use crate::worker::{Job, Shared, work};
+use crate::plan::Plan;
+use crate::position::Position;
+use crate::stats::{Counters, Deliveries, LoaderStats};
+use crate::watch::Watch;
+use crate::worker::{Shared, work};
+
+/// How long the end of a loader waits for its workers. Rendering a sample takes a small part of it;
+/// a worker that takes longer waits for storage.
+const LONGEST_GOODBYE: Duration = Duration::from_millis(500);
+
+/// How often a loader that waits looks whether its workers get on.
+const LOOKS_PER_PATIENCE: u32 = 8;
+
+/// Samples that the error of a stalled loader names.
+const MOST_NAMED: usize = 4;
 
 /// An iterator over augmented batches, rendered ahead by worker threads.
 ///
 /// Batches come in order of their index. The jobs of at most `prefetch_batches` batches exist at a
 /// time, which bounds memory and means that no worker ever waits for room in a channel. The first
-/// error ends the stream; dropping the loader ends and joins the workers.
+/// error ends the stream; dropping the loader ends and joins the workers. One exception: a thread
+/// inside a read that the storage does not answer cannot be ended from outside. It is waited for
+/// half a second and then left behind, with the batch it was at, and ends when its read does.
 #[derive(Debug)]
 pub struct Loader {
-    options: LoaderOptions,
     shared: Arc<Shared>,
     /// `None` once the stream has ended.
     jobs: Option<Sender<Job>>,
+    /// The other end of `jobs`, to empty it at the end.
+    job_queue: Receiver<Job>,
     finished: Receiver<Finished>,
     /// Finished batches that are not yet due.
     early: BTreeMap<u64, Result<Batch, LoaderError>>,
@@ -35,7 +52,7 @@ pub struct Loader {
     due: u64,
     /// The next batch to hand to the workers.
     to_dispatch: u64,
-    stall: Duration,
+    deliveries: Deliveries,
     started: Instant,
 }
 
@@ -47,71 +64,103 @@ impl Loader {
     /// threads that the system refuses.
     pub fn start(options: LoaderOptions) -> Result<Self, LoaderError> {
         options.validate()?;
-        let shared = Arc::new(Shared {
-            domains: open_domains(&options.domains, &options.store)?,
-            seed: options.seed,
-            crop_width: options.crop_width,
-            crop_height: options.crop_height,
-            augment: options.augment,
-            counters: Counters::default(),
-            stop: AtomicBool::new(false),
-        });
-        let samples = options.domains.len() * options.samples_per_domain;
+        let domains = open_domains(&options.domains, &options.store)?;
+        Self::start_on(options, domains)
+    }
+
+    /// Starts the workers of checked options on the domain of each stream.
+    fn start_on(options: LoaderOptions, domains: Vec<Arc<Domain>>) -> Result<Self, LoaderError> {
+        let plan = Plan::new(&options, domains)?;
         // Room for every job and every result that can exist: sending never blocks.
-        let (jobs, job_queue) = bounded(options.prefetch_batches.saturating_mul(samples));
+        let most_jobs = options.prefetch_batches.saturating_mul(plan.samples_per_batch());
+        let (jobs, job_queue) = bounded(most_jobs);
         let (results, finished) = bounded(options.prefetch_batches);
         let mut loader = Self {
-            shared,
             jobs: Some(jobs),
+            job_queue,
             finished,
             early: BTreeMap::new(),
             workers: Vec::with_capacity(options.workers),
             due: options.first_batch,
             to_dispatch: options.first_batch,
-            stall: Duration::ZERO,
+            deliveries: Deliveries::default(),
             started: Instant::now(),
-            options,
+            shared: Arc::new(Shared {
+                plan,
+                counters: Counters::default(),
+                watch: Watch::new(options.workers),
+                stop: AtomicBool::new(false),
+                options,
+            }),
         };
-        for worker in 0..loader.options.workers {
-            let (shared, jobs, results) =
-                (Arc::clone(&loader.shared), job_queue.clone(), results.clone());
-            let handle = std::thread::Builder::new()
-                .name(format!("loader-{worker}"))
-                .spawn(move || work(&shared, &jobs, &results))
-                .map_err(|source| LoaderError::Spawn {
-                    worker,
-                    workers: loader.options.workers,
-                    source,
-                })?;
-            loader.workers.push(handle);
-        }
+        loader.spawn(results)?;
         loader.dispatch();
         Ok(loader)
+    }
+
+    /// Starts the workers, which alone own the ends of `results`.
+    fn spawn(&mut self, results: Sender<Finished>) -> Result<(), LoaderError> {
+        let workers = self.shared.options.workers;
+        for worker in 0..workers {
+            let (shared, jobs, results) =
+                (Arc::clone(&self.shared), self.job_queue.clone(), results.clone());
+            let handle = std::thread::Builder::new()
+                .name(format!("loader-{worker}"))
+                .spawn(move || work(&shared, worker, &jobs, &results))
+                .map_err(|source| LoaderError::Spawn { worker, workers, source })?;
+            self.workers.push(handle);
+        }
+        Ok(())
     }
 
     /// The loader's counters since its start.
     #[must_use]
     pub fn stats(&self) -> LoaderStats {
+        let (shared, deliveries) = (&self.shared, &self.deliveries);
         LoaderStats {
-            decoded_samples: self.shared.counters.decoded_samples(),
-            delivered_batches: self.due - self.options.first_batch,
-            ready_batches: self.early.len() + self.finished.len(),
+            decoded_samples: shared.counters.decoded_samples(),
+            delivered_batches: deliveries.batches,
+            delivered_samples: deliveries.samples,
+            class_uniform_samples: deliveries.class_uniform_samples,
+            substituted_samples: deliveries.substituted_samples,
+            masked_tiles: deliveries.masked_tiles,
+            faults: deliveries.faults,
+            ready_when_asked: deliveries.ready_when_asked,
+            ready_batches: self.ready(),
             in_flight_batches: (self.to_dispatch - self.due) as usize,
-            stall_secs: self.stall.as_secs_f64(),
+            prefetch_batches: shared.options.prefetch_batches,
+            class_table_bytes: shared.plan.class_table_bytes(),
+            stall_secs: deliveries.stall.as_secs_f64(),
             elapsed_secs: self.started.elapsed().as_secs_f64(),
-            stage_secs: self.shared.counters.stage_secs(),
+            stage_secs: shared.counters.stage_secs(),
+            store: shared.plan.store_stats(),
         }
+    }
+
+    /// Where the stream stands: before the batch that comes next.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position_at(self.due)
+    }
+
+    /// Where the stream stands before batch number `batch`.
+    #[must_use]
+    pub fn position_at(&self, batch: u64) -> Position {
+        self.shared.plan.position(batch)
+    }
+
+    fn ready(&self) -> usize {
+        self.early.len() + self.finished.len()
     }
 
     /// Hands out jobs until `prefetch_batches` batches are under way.
     fn dispatch(&mut self) {
         let Some(jobs) = &self.jobs else { return };
-        let prefetch = self.options.prefetch_batches as u64;
-        let end = self.due.saturating_add(prefetch).min(self.options.end_batch);
+        let options = &self.shared.options;
+        let end = self.due.saturating_add(options.prefetch_batches as u64).min(options.end_batch);
         while self.to_dispatch < end {
-            for job in self.jobs_of(self.to_dispatch) {
+            for job in jobs_of(&self.shared, self.to_dispatch) {
                 if jobs.send(job).is_err() {
-                    // All workers are gone; waiting for the due batch reports it.
                     return;
                 }
             }
@@ -119,73 +168,88 @@ impl Loader {
         }
     }
 
-    /// The jobs of one batch, neighbours of different domains, so that they copy to different parts.
-    fn jobs_of(&self, batch: u64) -> Vec<Job> {
-        let per_domain = self.options.samples_per_domain;
-        let mut parts = Vec::with_capacity(self.shared.domains.len());
-        let mut places = Vec::with_capacity(self.shared.domains.len() * per_domain);
-        for (domain_index, domain) in self.shared.domains.iter().enumerate() {
-            let mut samples = Vec::with_capacity(per_domain);
-            for sample in 0..per_domain {
-                let position = domain.position(self.options.seed, batch, per_domain, sample);
-                let located = domain.locate(position.sample);
-                samples.push(SampleTag {
-                    epoch: position.epoch,
-                    index: position.index,
-                    sample: position.sample,
-                    id: located.dataset.sample(located.sample).id.clone(),
-                });
-                places.push((Slot { domain: domain_index, sample }, position));
-            }
-            parts.push(DomainBatch {
-                name: domain.name.clone(),
-                domain_index,
-                batch: per_domain,
-                height: self.options.crop_height as usize,
-                width: self.options.crop_width as usize,
-                images: Vec::new(),
-                labels: Vec::new(),
-                samples,
-            });
-        }
-        places.sort_by_key(|(slot, _)| (slot.sample, slot.domain));
-        let assembly = Arc::new(Assembly::new(batch, parts));
-        places
-            .into_iter()
-            .map(|(slot, position)| Job { batch: Arc::clone(&assembly), slot, position })
-            .collect()
-    }
-
     /// Waits for the batch that is due, keeping those that come early.
     fn wait(&mut self) -> Result<Batch, LoaderError> {
         let waiting_since = Instant::now();
+        let patience = self.shared.options.patience;
+        let mut progress = (self.shared.counters.decoded_samples(), waiting_since);
         let result = loop {
             if let Some(result) = self.early.remove(&self.due) {
                 break result;
             }
-            match self.finished.recv() {
+            let received = match patience {
+                Some(patience) => self.finished.recv_timeout(patience / LOOKS_PER_PATIENCE),
+                None => self.finished.recv().map_err(RecvTimeoutError::from),
+            };
+            match received {
                 Ok(finished) => {
                     self.early.insert(finished.index, finished.result);
                 }
                 // The last sender is gone.
-                Err(crossbeam_channel::RecvError) => {
+                Err(RecvTimeoutError::Disconnected) => {
                     break Err(LoaderError::WorkersEnded { batch: self.due });
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let decoded = self.shared.counters.decoded_samples();
+                    if decoded != progress.0 {
+                        progress = (decoded, Instant::now());
+                    } else if patience.is_some_and(|patience| progress.1.elapsed() >= patience) {
+                        break Err(self.stalled());
+                    }
                 }
             }
         };
-        self.stall += waiting_since.elapsed();
+        self.deliveries.stall += waiting_since.elapsed();
         result
     }
 
-    /// Ends and joins the workers; each is at most one sample away from noticing.
+    /// The error of a stream whose batches do not come.
+    fn stalled(&self) -> LoaderError {
+        let readings = self.shared.watch.readings();
+        let mut named: Vec<String> = readings
+            .iter()
+            .take(MOST_NAMED)
+            .map(|reading| {
+                let domain = &self.shared.plan.streams[reading.stream].domain;
+                let located = domain.locate(reading.sample);
+                let (id, name, path) = (&located.info().id, &domain.name, located.path.display());
+                let secs = reading.since.elapsed().as_secs();
+                format!("sample {id:?} of {path} (domain {name}) for {secs} s")
+            })
+            .collect();
+        if readings.len() > MOST_NAMED {
+            named.push(format!("{} more", readings.len() - MOST_NAMED));
+        }
+        let reading = match named.is_empty() {
+            true => "no sample is being read".to_owned(),
+            false => format!("being read: {}", named.join(", ")),
+        };
+        let patience = self.shared.options.patience.unwrap_or_default();
+        LoaderError::Stalled { batch: self.due, patience, reading }
+    }
+
+    /// Ends the workers, each at most a part of a sample away from noticing, and joins them.
     fn end(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
-        for worker in self.workers.drain(..) {
-            // A worker catches panics of its jobs and reports them; no other outcome is left.
-            drop(worker.join());
-        }
         self.early.clear();
+        // So that a worker that is left behind holds no more than the batch it was at.
+        while self.job_queue.try_recv().is_ok() {}
+        let deadline = Instant::now() + LONGEST_GOODBYE;
+        let all_ended = loop {
+            match self.finished.recv_deadline(deadline) {
+                Ok(_) => {}
+                // Every worker drops its end when it returns.
+                Err(RecvTimeoutError::Disconnected) => break true,
+                Err(RecvTimeoutError::Timeout) => break false,
+            }
+        };
+        for worker in self.workers.drain(..) {
+            if all_ended || worker.is_finished() {
+                // A worker catches panics of its jobs and reports them; no other outcome is left.
+                drop(worker.join());
+            }
+        }
     }
 }
 
@@ -193,16 +257,19 @@ impl Iterator for Loader {
     type Item = Result<Batch, LoaderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.jobs.is_none() || self.due >= self.options.end_batch {
+        if self.jobs.is_none() || self.due >= self.shared.options.end_batch {
             self.end();
             return None;
         }
+        let ready = self.ready();
         let result = self.wait();
-        if result.is_ok() {
-            self.due += 1;
-            self.dispatch();
-        } else {
-            self.end();
+        match &result {
+            Ok(batch) => {
+                self.deliveries.count(batch, ready);
+                self.due += 1;
+                self.dispatch();
+            }
+            Err(_) => self.end(),
         }
         Some(result)
     }
@@ -211,5 +278,63 @@ impl Iterator for Loader {
 impl Drop for Loader {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::augment::Augment;
+    use crate::test_storage::one_sample_domain;
+
+    fn options(domains: Vec<crate::DomainSource>) -> LoaderOptions {
+        LoaderOptions {
+            domains,
+            crop_width: 4,
+            crop_height: 4,
+            augment: Augment::none(),
+            prefetch_batches: 3,
+            ..LoaderOptions::default()
+        }
+    }
+
+    #[test]
+    fn storage_that_falls_silent_becomes_an_error_that_names_the_sample_and_nobody_hangs() {
+        let (domain, source, gate) = one_sample_domain();
+        let patience = Duration::from_millis(100);
+        let options =
+            LoaderOptions { patience: Some(patience), workers: 2, ..options(vec![source]) };
+        let mut loader = Loader::start_on(options, vec![domain]).unwrap();
+        loader.next().unwrap().unwrap();
+        gate.set_shut(true);
+        let error = loader.find_map(Result::err).unwrap();
+        assert!(matches!(error, LoaderError::Stalled { .. }), "{error}");
+        for fact in
+            ["no sample was finished for 0.1 s", "sample \"a\" of far/away", "domain one", "hint"]
+        {
+            assert!(error.to_string().contains(fact), "{fact} in {error}");
+        }
+        assert!(loader.next().is_none(), "the stream has ended");
+        let since = Instant::now();
+        let left_behind = Arc::downgrade(&loader.shared);
+        drop(loader);
+        assert!(since.elapsed() < 2 * LONGEST_GOODBYE, "{:?}", since.elapsed());
+        assert!(left_behind.upgrade().is_some(), "a worker is still in its read");
+        // The worker ends with its read.
+        gate.set_shut(false);
+        while left_behind.upgrade().is_some() {
+            assert!(since.elapsed() < Duration::from_secs(20));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn workers_in_the_middle_of_a_sample_are_joined_when_the_loader_is_dropped() {
+        let (domain, source, _) = one_sample_domain();
+        let options = LoaderOptions { workers: 7, ..options(vec![source]) };
+        let loader = Loader::start_on(options, vec![domain]).unwrap();
+        let shared = Arc::downgrade(&loader.shared);
+        drop(loader);
+        assert!(shared.upgrade().is_none(), "no thread has outlived the loader");
     }
 }

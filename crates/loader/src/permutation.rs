@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn every_index_is_hit_exactly_once() {
         for count in (1..70).chain([1000, 4096, 4097]) {
-            let state = epoch_state(3, "synthia", 1);
+            let state = epoch_state(3, ("synthia", 0), 1);
             let seen: BTreeSet<u64> =
                 (0..count).map(|index| permuted(state, count, index)).collect();
             assert_eq!(seen.len() as u64, count);
@@ -58,15 +58,16 @@ mod tests {
     }
 
     #[test]
-    fn order_differs_by_seed_domain_and_epoch() {
-        let order = |seed, domain, epoch| -> Vec<u64> {
-            let state = epoch_state(seed, domain, epoch);
+    fn order_differs_by_seed_domain_stream_and_epoch() {
+        let order = |seed, stream, epoch| -> Vec<u64> {
+            let state = epoch_state(seed, stream, epoch);
             (0..100).map(|index| permuted(state, 100, index)).collect()
         };
-        let base = order(1, "gtav", 0);
-        assert_ne!(base, order(2, "gtav", 0));
-        assert_ne!(base, order(1, "idd", 0));
-        assert_ne!(base, order(1, "gtav", 1));
+        let base = order(1, ("gtav", 0), 0);
+        assert_ne!(base, order(2, ("gtav", 0), 0));
+        assert_ne!(base, order(1, ("idd", 0), 0));
+        assert_ne!(base, order(1, ("gtav", 1), 0));
+        assert_ne!(base, order(1, ("gtav", 0), 1));
     }
 
     #[test]
@@ -74,7 +75,7 @@ mod tests {
         // 2000 epochs of 10 samples: 200 expected per position, standard deviation 13.4.
         let mut counts = [0_u32; 10];
         for epoch in 0..2000 {
-            counts[permuted(epoch_state(5, "gtav", epoch), 10, 0) as usize] += 1;
+            counts[permuted(epoch_state(5, ("gtav", 0), epoch), 10, 0) as usize] += 1;
         }
         assert!(counts.iter().all(|&count| (130..270).contains(&count)), "{counts:?}");
     }

@@ -16,6 +16,20 @@ pub(crate) enum Purpose {
     Saturation,
     Hue,
     Blur,
+
+    /// Which stream a slot of a drawn batch belongs to.
+    Stream = 64,
+    /// Which sample of its stream a slot of a drawn batch shows.
+    Sample,
+    /// The order of the domains of an episode.
+    MetaOrder,
+    /// Where that order is cut.
+    MetaCut,
+    /// Whether a sample is chosen for a class.
+    ClassUniform,
+    Class,
+    /// Which tile that shows the class.
+    ClassTile,
 }
 
 /// The identity of one augmented sample: equal keys give equal pixels.
@@ -25,10 +39,21 @@ pub struct SampleKey {
 }
 
 impl SampleKey {
-    /// The key of position `index` of `epoch` in the domain called `domain`.
+    /// The key of position `index` of `epoch` in stream 0 of the domain called `domain`.
     #[must_use]
     pub fn new(seed: u64, domain: &str, epoch: u64, index: u64) -> Self {
-        Self { state: absorb(epoch_state(seed, domain, epoch), index) }
+        Self::of_stream(seed, (domain, 0), epoch, index)
+    }
+
+    /// The key of position `index` of `epoch` in a stream: its domain's name and its number.
+    #[must_use]
+    pub fn of_stream(seed: u64, stream: (&str, u32), epoch: u64, index: u64) -> Self {
+        Self { state: absorb(epoch_state(seed, stream, epoch), index) }
+    }
+
+    /// The key of what is drawn for a batch rather than for a sample of a stream.
+    pub(crate) fn of_batch(seed: u64, batch: u64, index: u64) -> Self {
+        Self::new(seed, "", batch, index)
     }
 
     /// A draw from [0, 1).
@@ -47,15 +72,26 @@ impl SampleKey {
         ((u128::from(self.bits(purpose)) * u128::from(count)) >> 64) as u32
     }
 
+    /// A draw from 0..count; `count` must not be 0.
+    pub(crate) fn below_wide(self, purpose: Purpose, count: u64) -> u64 {
+        ((u128::from(self.bits(purpose)) * u128::from(count)) >> 64) as u64
+    }
+
     fn bits(self, purpose: Purpose) -> u64 {
         absorb(self.state, purpose as u64)
     }
 }
 
-/// The key of one epoch of one domain, from which its permutation is made.
-pub(crate) fn epoch_state(seed: u64, domain: &str, epoch: u64) -> u64 {
+/// The key of one epoch of one stream, from which its permutation is made.
+pub(crate) fn epoch_state(seed: u64, (domain, stream): (&str, u32), epoch: u64) -> u64 {
     let named = domain.bytes().fold(absorb(0, seed), |state, byte| absorb(state, u64::from(byte)));
-    absorb(absorb(named, domain.len() as u64), epoch)
+    let mut state = absorb(named, domain.len() as u64);
+    // The first stream is keyed by its domain alone, as in runs that know of no streams.
+    if stream != 0 {
+        // No epoch is as large.
+        state = absorb(state, u64::MAX - u64::from(stream));
+    }
+    absorb(state, epoch)
 }
 
 /// Mixes one more value into a state.
@@ -76,20 +112,29 @@ mod tests {
 
     #[test]
     fn every_part_of_the_key_changes_the_draw() {
-        let draw = |seed, domain, epoch, index| {
-            SampleKey::new(seed, domain, epoch, index).unit(Purpose::Scale)
+        let draw = |seed, stream, epoch, index| {
+            SampleKey::of_stream(seed, stream, epoch, index).unit(Purpose::Scale)
         };
-        let base = draw(1, "gtav", 0, 0);
+        let base = draw(1, ("gtav", 0), 0, 0);
         for other in [
-            draw(2, "gtav", 0, 0),
-            draw(1, "gtaw", 0, 0),
-            draw(1, "gtav", 1, 0),
-            draw(1, "gtav", 0, 1),
+            draw(2, ("gtav", 0), 0, 0),
+            draw(1, ("gtaw", 0), 0, 0),
+            draw(1, ("gtav", 1), 0, 0),
+            draw(1, ("gtav", 0), 1, 0),
+            draw(1, ("gtav", 0), 0, 1),
         ] {
             assert_ne!(base, other);
         }
         let key = SampleKey::new(1, "gtav", 0, 0);
         assert_ne!(key.unit(Purpose::Scale), key.unit(Purpose::Flip));
+    }
+
+    #[test]
+    fn the_draws_of_a_first_stream_never_change() {
+        // From runs without streams, which must go on with the same pixels.
+        let key = SampleKey::new(304, "gtav", 3, 17);
+        assert_eq!(key.bits(Purpose::Scale), 0x0251_9ad8_ad72_7a49);
+        assert_eq!(key, SampleKey::of_stream(304, ("gtav", 0), 3, 17));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use shard_format::{Dataset, Decoder, ReadError};
 
 use crate::augment::{Augment, Blur, BlurDraw, Geometry, ImageWarp, JitterDraw, LabelWarp};
 use crate::random::SampleKey;
+use crate::request::{Rendered, Request, covers, ignore_under};
 
 /// The steps that a sample goes through, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,11 @@ impl SampleRenderer {
         }
     }
 
+    /// Changes the augmentation of the samples that follow.
+    pub fn set_augment(&mut self, augment: Augment) {
+        self.augment = augment;
+    }
+
     /// Renders one sample; all randomness comes from `key`. `on_stage` is called after each stage.
     ///
     /// Shapes: `planes` [3, crop_height, crop_width], `labels` [crop_height, crop_width].
@@ -81,23 +87,54 @@ impl SampleRenderer {
         labels: &mut [u8],
         on_stage: &mut dyn FnMut(Stage),
     ) -> Result<(), ReadError> {
+        self.run(&Request::new(dataset, sample, key), planes, labels, on_stage).map(drop)
+    }
+
+    /// As [`render`](Self::render), under the request's conditions.
+    pub(crate) fn run(
+        &mut self,
+        request: &Request<'_>,
+        planes: &mut [u8],
+        labels: &mut [u8],
+        on_stage: &mut dyn FnMut(Stage),
+    ) -> Result<Rendered, ReadError> {
+        let Request { dataset, sample, key, .. } = *request;
         let pixels = self.crop_width as usize * self.crop_height as usize;
         assert_eq!((planes.len(), labels.len()), (3 * pixels, pixels), "buffers must fit the crop");
         let info = dataset.sample(sample);
         let source = (info.width, info.height);
         let crop = (self.crop_width, self.crop_height);
-        let geometry = Geometry::draw(&self.augment, key, source, crop);
+        let geometry = Geometry::draw(&self.augment, key, (source, crop), request.focus);
 
-        let window = self.label_warp.aim(&geometry);
-        let map = dataset.read_labels(sample, window, &mut self.decoder)?;
+        let label_window = self.label_warp.aim(&geometry);
+        let (mut map, mut damaged) = request.read_labels(label_window, &mut self.decoder)?;
+        if covers(&damaged, label_window) {
+            return Ok(Rendered::Lost(damaged));
+        }
         let ignore_id = dataset.index().dataset.ignore_id;
         self.label_warp.run(&geometry, &map.train_ids, (crop.0, ignore_id), labels);
         on_stage(Stage::Labels);
+        if request.is_stopped() {
+            return Ok(Rendered::Stopped);
+        }
 
         let filter = self.augment.image_filter;
         let window = ImageWarp::window(&geometry, filter);
-        let image = dataset.read_image(sample, window, &mut self.decoder)?;
+        let (image, damaged_image) = request.read_image(window, &mut self.decoder)?;
+        if !damaged_image.is_empty() {
+            let nothing_is_left = covers(&damaged_image, window);
+            ignore_under(&damaged_image, (label_window, ignore_id), &mut map.train_ids);
+            self.label_warp.aim(&geometry);
+            self.label_warp.run(&geometry, &map.train_ids, (crop.0, ignore_id), labels);
+            damaged.extend(damaged_image);
+            if nothing_is_left {
+                return Ok(Rendered::Lost(damaged));
+            }
+        }
         on_stage(Stage::Decode);
+        if request.is_stopped() {
+            return Ok(Rendered::Stopped);
+        }
         self.image_warp.run((&geometry, filter), window, &image.pixels, crop.0, planes);
         on_stage(Stage::Resize);
 
@@ -109,6 +146,6 @@ impl SampleRenderer {
             self.blur.run(&blur, crop.0, planes);
         }
         on_stage(Stage::Blur);
-        Ok(())
+        Ok(Rendered::Whole(damaged))
     }
 }

@@ -126,7 +126,9 @@ fn options_out_of_range_are_refused_by_name() {
     };
     named(LoaderOptions { crop_width: 0, ..options.clone() }, "crop_width");
     named(LoaderOptions { crop_height: 0, ..options.clone() }, "crop_height");
-    named(LoaderOptions { samples_per_domain: 0, ..options.clone() }, "samples_per_domain");
+    let mut without_samples = options.clone();
+    without_samples.domains[1].samples_per_batch = 0;
+    named(without_samples, "samples_per_batch");
     named(LoaderOptions { workers: 0, ..options.clone() }, "workers");
     named(LoaderOptions { prefetch_batches: 0, ..options.clone() }, "prefetch_batches");
     named(
@@ -138,7 +140,7 @@ fn options_out_of_range_are_refused_by_name() {
     named(LoaderOptions { augment, ..options.clone() }, "scale_max");
     let mut twice = options.clone();
     twice.domains.push(twice.domains[0].clone());
-    named(twice, "first: named twice");
-    let domains = vec![DomainSource { name: "bare".to_owned(), shards: Vec::new() }];
+    named(twice, "first: stream 0 named twice");
+    let domains = vec![DomainSource::new("bare", Vec::new(), 1)];
     named(LoaderOptions { domains, ..options }, "bare: no shard folder");
 }

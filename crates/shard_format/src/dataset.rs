@@ -208,7 +208,7 @@ impl Dataset {
 }
 
 impl Sample<'_> {
-    fn check_window(&self, window: Window) -> Result<(), ReadError> {
+    pub(crate) fn check_window(&self, window: Window) -> Result<(), ReadError> {
         let SampleInfo { width, height, .. } = self.sample.head.info;
         if window.lies_inside(width, height) {
             return Ok(());

@@ -93,6 +93,16 @@ impl Window {
         ends_by(self.x, self.width, width) && ends_by(self.y, self.height, height)
     }
 
+    /// The pixels in both windows, if they overlap.
+    pub fn overlap(&self, other: &Self) -> Option<Self> {
+        let apart = |one: u32, length: u32, start: u32| one.saturating_add(length) <= start;
+        let overlaps = !apart(self.x, self.width, other.x)
+            && !apart(other.x, other.width, self.x)
+            && !apart(self.y, self.height, other.y)
+            && !apart(other.y, other.height, self.y);
+        overlaps.then(|| self.intersection(other))
+    }
+
     /// The pixels in both windows, which must overlap.
     pub(crate) fn intersection(&self, other: &Self) -> Self {
         let (x, y) = (self.x.max(other.x), self.y.max(other.y));

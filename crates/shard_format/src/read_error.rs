@@ -189,3 +189,16 @@ pub enum ReadError {
         height: u32,
     },
 }
+
+impl ReadError {
+    /// The tile, if it is one, and what is wrong, if the bytes of a sample came but are not those
+    /// that were written: a checksum or a decoder says so. Everything else is a failure of the
+    /// storage or a mistake of the caller.
+    pub fn damage(&self) -> Option<(Option<TileId>, &Fault)> {
+        match self {
+            Self::Tile { tile, fault, .. } => Some((Some(*tile), fault)),
+            Self::Sample { fault, .. } => Some((None, fault)),
+            _ => None,
+        }
+    }
+}

@@ -85,6 +85,16 @@ pub(crate) fn paint_residuals(residuals: &[u8], cell: &Cell, window: Window, pix
     }
 }
 
+/// Paints `colour` where `window` and the tile overlap.
+pub(crate) fn paint_colour(colour: [u8; 3], cell: &Cell, window: Window, pixels: &mut [u8]) {
+    let part = cell.area.intersection(&window);
+    for y in part.y..part.y + part.height {
+        let to = window.position(part.x, y) * 3;
+        let (row, _) = pixels[to..to + part.width as usize * 3].as_chunks_mut();
+        row.fill(colour);
+    }
+}
+
 /// Undoes subtract-green and writes RGB, RGB, ...
 fn interleave(green: &[u8], red: &[u8], blue: &[u8], pixels: &mut [u8]) {
     let (pixels, _) = pixels.as_chunks_mut::<3>();

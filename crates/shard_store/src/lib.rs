@@ -21,9 +21,11 @@ mod location;
 mod options;
 #[cfg(feature = "remote")]
 mod remote;
+mod stats;
 
 pub use error::StoreError;
-pub use location::{is_url, open};
+pub use location::{is_url, open, open_counted};
 pub use options::{AccessMode, StoreOptions};
 #[cfg(feature = "remote")]
-pub use remote::{Remote, Stats};
+pub use remote::Remote;
+pub use stats::{Stats, StoreCounters};

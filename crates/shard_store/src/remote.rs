@@ -12,7 +12,6 @@ mod fetch;
 mod file;
 mod flights;
 mod observed;
-mod stats;
 
 use std::env;
 use std::io;
@@ -23,6 +22,7 @@ use shard_format::{ShardFile, Storage};
 
 use crate::error::StoreError;
 use crate::options::StoreOptions;
+use crate::stats::{Counters, Stats, StoreCounters};
 use address::Address;
 use background::{Background, Gate};
 use disk_cache::DiskCache;
@@ -30,8 +30,6 @@ use fault::Fault;
 use fetch::Fetcher;
 use file::RemoteFile;
 use flights::Flights;
-use stats::Counters;
-pub use stats::Stats;
 
 /// How many requests for blocks run at once.
 const REQUESTS_AT_ONCE: usize = 16;
@@ -106,6 +104,11 @@ impl Remote {
     /// What this connection has done so far.
     pub fn stats(&self) -> Stats {
         self.link.core.fetcher.counters.stats()
+    }
+
+    /// Counts on while the files of this connection are read.
+    pub(crate) fn counters(&self) -> StoreCounters {
+        StoreCounters { remote: Some(self.link.core.fetcher.counters.clone()) }
     }
 
     fn url(&self, file: &str) -> String {

@@ -32,17 +32,22 @@ pub(crate) struct Span {
 }
 
 impl Geometry {
-    /// Draws the transform of one sample.
+    /// Draws the transform of one sample; the crop shows the source pixel `focus`, if there is one.
     pub(crate) fn draw(
         augment: &Augment,
         key: SampleKey,
-        source: (u32, u32),
-        crop: (u32, u32),
+        (source, crop): ((u32, u32), (u32, u32)),
+        focus: Option<(u32, u32)>,
     ) -> Self {
         let scale = key.uniform(Purpose::Scale, augment.scale_min, augment.scale_max);
+        let (x, y) = (focus.map(|focus| focus.0), focus.map(|focus| focus.1));
         Self {
-            x: Span::place(source.0, scale, crop.0, |places| key.below(Purpose::CropX, places)),
-            y: Span::place(source.1, scale, crop.1, |places| key.below(Purpose::CropY, places)),
+            x: Span::place_on(x, (source.0, scale, crop.0), |count| {
+                key.below(Purpose::CropX, count)
+            }),
+            y: Span::place_on(y, (source.1, scale, crop.1), |count| {
+                key.below(Purpose::CropY, count)
+            }),
             flip: key.unit(Purpose::Flip) < f64::from(augment.flip_probability),
         }
     }
@@ -54,12 +59,30 @@ impl Span {
     /// Source: `RandomSizeAndCrop` and `RandomCrop` of the released code: sizes are truncated, and
     /// a side that is too short is padded by (crop - side) / 2 + 1 on either end.
     pub(crate) fn place(source: u32, scale: f64, crop: u32, pick: impl FnOnce(u32) -> u32) -> Self {
-        let scaled = ((f64::from(source) * scale) as u32).max(1);
+        let scaled = scaled_side(source, scale);
         let padding = if scaled < crop { (crop - scaled) / 2 + 1 } else { 0 };
         let offset = pick(scaled + 2 * padding - crop + 1);
         let first = offset.saturating_sub(padding);
         let at = padding.saturating_sub(offset);
         Self { source, scaled, first, visible: (scaled - first).min(crop - at), at }
+    }
+
+    /// As [`place`](Self::place), but only among the offsets whose crop shows the source pixel
+    /// `focus`, if there is one.
+    fn place_on(
+        focus: Option<u32>,
+        (source, scale, crop): (u32, f64, u32),
+        pick: impl FnOnce(u32) -> u32,
+    ) -> Self {
+        let Some(focus) = focus else { return Self::place(source, scale, crop, pick) };
+        Self::place(source, scale, crop, |places| {
+            let scaled = scaled_side(source, scale);
+            let padding = (places + crop - 1 - scaled) / 2;
+            let centre = (f64::from(focus) + 0.5) * f64::from(scaled) / f64::from(source);
+            let shown = padding + (centre as u32).min(scaled - 1);
+            let first = (shown + 1).saturating_sub(crop);
+            first + pick(shown.min(places - 1) - first + 1)
+        })
     }
 
     /// The source pixel nearest to the centre of each visible resized pixel, in order.
@@ -97,6 +120,11 @@ impl Span {
     }
 }
 
+/// Pixels of a side after resizing; truncated, as in the released code.
+fn scaled_side(source: u32, scale: f64) -> u32 {
+    ((f64::from(source) * scale) as u32).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -120,7 +148,30 @@ mod tests {
         assert_eq!((span.first, span.visible, span.at), (0, 24, 8));
     }
 
+    #[test]
+    fn a_focus_may_stand_anywhere_in_the_crop() {
+        let places =
+            |focus, pick: fn(u32) -> u32| Span::place_on(Some(focus), (100, 1.0, 30), pick).first;
+        assert_eq!((places(50, |_| 0), places(50, |count| count - 1)), (21, 50));
+        assert_eq!((places(3, |_| 0), places(3, |count| count - 1)), (0, 3));
+        assert_eq!((places(99, |_| 0), places(99, |count| count - 1)), (70, 70));
+    }
+
     proptest! {
+        #[test]
+        fn a_crop_shows_its_focus(
+            source in 1_u32..5000, crop in 1_u32..1500, scale in 0.01_f64..4.0,
+            at in 0.0_f64..1.0, pick in 0.0_f64..1.0,
+        ) {
+            let focus = (f64::from(source) * at) as u32;
+            let span = Span::place_on(Some(focus), (source, scale, crop), |places| {
+                (f64::from(places) * pick) as u32
+            });
+            let (left, length) = span.source_part();
+            // A resized pixel that is smaller than a source pixel shows a part of it.
+            prop_assert!(left < f64::from(focus) + 1.0 && f64::from(focus) < left + length);
+        }
+
         #[test]
         fn spans_stay_inside_source_and_crop(
             source in 1_u32..5000, crop in 1_u32..1500, scale in 0.01_f64..4.0, pick in 0.0_f64..1.0,

@@ -2,18 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use loader::{Augment, DomainSource, LoaderOptions};
+use loader::{DomainSource, LoaderOptions};
 use shard_format::{
     DatasetInfo, DatasetWriter, LabelMap, Preset, RgbImage, SampleMeta, WriterOptions,
     encode_sample,
 };
-use shard_store::StoreOptions;
 use tempfile::TempDir;
 
 pub(crate) const CLASSES: [&str; 2] = ["dark", "light"];
 
 /// Packs `frames` pictures named ID-0, ID-1, ... into a new folder; returns the folder.
 pub(crate) fn pack(root: &Path, name: &str, frames: u32, classes: &[&str]) -> PathBuf {
+    // Sizes differ, and some are smaller than the crops of the tests.
+    let frame = |frame| tiled_frame(150 + 40 * (frame % 3), 90 + 50 * (frame % 2), frame);
+    pack_frames(root, name, classes, (0..frames).map(frame))
+}
+
+/// As `pack`, for any pictures.
+pub(crate) fn pack_frames(
+    root: &Path,
+    name: &str,
+    classes: &[&str],
+    frames: impl Iterator<Item = (RgbImage, LabelMap)>,
+) -> PathBuf {
     let folder = root.join(name);
     let info = DatasetInfo {
         name: name.to_owned(),
@@ -26,15 +37,13 @@ pub(crate) fn pack(root: &Path, name: &str, frames: u32, classes: &[&str]) -> Pa
     };
     let options = WriterOptions { max_shard_bytes: 1 << 20, ..WriterOptions::default() };
     let mut writer = DatasetWriter::create(&folder, info, options).unwrap();
-    for frame in 0..frames {
+    for (frame, (image, labels)) in frames.enumerate() {
         let meta = SampleMeta {
             id: format!("{name}-{frame}"),
             source: format!("{name}/{frame}.png"),
             domain: name.to_owned(),
             ..SampleMeta::default()
         };
-        // Sizes differ, and some are smaller than the crops of the tests.
-        let (image, labels) = tiled_frame(150 + 40 * (frame % 3), 90 + 50 * (frame % 2), frame);
         writer.push(encode_sample(&meta, &image, &labels, Preset::Fast).unwrap()).unwrap();
     }
     writer.finish().unwrap();
@@ -56,19 +65,13 @@ pub(crate) fn two_domains(root: &TempDir) -> LoaderOptions {
     let first = vec![pack(root, "first", 7, &CLASSES)];
     let second = vec![pack(root, "second-a", 5, &CLASSES), pack(root, "second-b", 4, &CLASSES)];
     LoaderOptions {
-        domains: vec![
-            DomainSource { name: "first".to_owned(), shards: first },
-            DomainSource { name: "second".to_owned(), shards: second },
-        ],
-        store: StoreOptions::default(),
-        samples_per_domain: 3,
+        domains: vec![DomainSource::new("first", first, 3), DomainSource::new("second", second, 3)],
         crop_width: 96,
         crop_height: 80,
-        augment: Augment::reference(),
         seed: 11,
         workers: 2,
         prefetch_batches: 2,
-        first_batch: 0,
         end_batch: 6,
+        ..LoaderOptions::default()
     }
 }

@@ -7,6 +7,7 @@ mod fuzz_seeds;
 mod hostile;
 mod jpeg;
 mod layout;
+mod masked;
 mod memory;
 mod messages;
 mod resuming;

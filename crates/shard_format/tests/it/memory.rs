@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use shard_format::{Dataset, ReadError, ShardFile, Storage};
@@ -16,6 +17,8 @@ pub(crate) struct Memory {
     pub(crate) mapped: bool,
     /// What was announced and read, in order.
     pub(crate) calls: Arc<Mutex<Vec<Call>>>,
+    /// Whether shards refuse to be read, those already open too.
+    pub(crate) fails: Arc<AtomicBool>,
 }
 
 /// A call of a shard.
@@ -27,7 +30,7 @@ pub(crate) enum Call {
 
 impl Memory {
     pub(crate) fn new(mapped: bool) -> Self {
-        Self { files: BTreeMap::new(), mapped, calls: Arc::default() }
+        Self { files: BTreeMap::new(), mapped, calls: Arc::default(), fails: Arc::default() }
     }
 
     /// The files of the folder `dir`.
@@ -65,7 +68,8 @@ impl Storage for Memory {
 
     fn open(&self, file: &str) -> io::Result<Box<dyn ShardFile>> {
         let (bytes, mapped) = (self.get(file)?, self.mapped);
-        Ok(Box::new(MemoryFile { bytes, mapped, calls: Arc::clone(&self.calls) }))
+        let (calls, fails) = (Arc::clone(&self.calls), Arc::clone(&self.fails));
+        Ok(Box::new(MemoryFile { bytes, mapped, calls, fails }))
     }
 }
 
@@ -74,6 +78,7 @@ struct MemoryFile {
     bytes: Arc<Vec<u8>>,
     mapped: bool,
     calls: Arc<Mutex<Vec<Call>>>,
+    fails: Arc<AtomicBool>,
 }
 
 impl MemoryFile {
@@ -94,6 +99,9 @@ impl ShardFile for MemoryFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let end = offset + buffer.len() as u64;
         self.note(Call::Read(offset..end));
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
         let part = self.bytes.get(offset as usize..end as usize);
         buffer.copy_from_slice(part.ok_or(ErrorKind::UnexpectedEof)?);
         Ok(())

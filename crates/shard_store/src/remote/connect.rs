@@ -10,7 +10,7 @@ use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 
 use super::address::{Address, Scheme};
 use super::observed::Observed;
-use super::stats::Counters;
+use crate::stats::Counters;
 
 /// How long a connection may stay silent, unless the user says otherwise. The time to connect and
 /// the time for a whole answer have limits already, of 5 and 30 seconds.

@@ -19,7 +19,7 @@ use super::cache_block::{self, HEADER_BYTES};
 use super::cache_names;
 use super::cache_size::{self, Total};
 use super::flights::BlockId;
-use super::stats::Counters;
+use crate::stats::Counters;
 
 /// Blocks are marked as used no oftener than this.
 const USE_MARK_INTERVAL: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetResult, ObjectMeta, ObjectStore};
 
 use super::fault::{Fault, is_passing, reason};
-use super::stats::Counters;
+use crate::stats::Counters;
 
 /// A connection that brought this many bytes before it broke off does not count as failed: the
 /// next one goes on where it ended.

@@ -90,6 +90,7 @@ impl RemoteFile {
 
     /// Starts to fetch `blocks`, in ascending order, and returns a flight for each.
     fn fetch(&self, blocks: &[u64]) -> Vec<Arc<Flight>> {
+        self.link.core.fetcher.counters.cache_misses.add(blocks.len() as u64);
         let mut flights = Vec::with_capacity(blocks.len());
         let adjacent = blocks.chunk_by(|left, right| left + 1 == *right);
         for run in adjacent.flat_map(|run| run.chunks(BLOCKS_PER_REQUEST as usize)) {

@@ -11,7 +11,7 @@ use object_store::client::{
 };
 
 use super::fault::deepest;
-use super::stats::Counters;
+use crate::stats::Counters;
 
 /// Makes HTTP clients that count.
 #[derive(Debug)]

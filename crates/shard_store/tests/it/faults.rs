@@ -16,17 +16,22 @@ fn message(url: &str, options: &StoreOptions) -> String {
     open(Path::new(url), options).unwrap_err().to_string()
 }
 
+/// Gives up after 0.2 seconds of silence and one more try.
+fn impatient(cache_dir: &Path) -> StoreOptions {
+    StoreOptions {
+        retries: 1,
+        cache_dir: Some(cache_dir.to_owned()),
+        store: vec![("read_timeout".into(), "200ms".into())],
+        ..StoreOptions::default()
+    }
+}
+
 #[test]
 fn a_server_that_never_answers_is_given_up_soon() {
     let cache = tempfile::tempdir().unwrap();
     let server = WebServer::start(Manners { silent: true, ..GOOD }, 1);
     let start = Instant::now();
-    let options = StoreOptions {
-        retries: 1,
-        cache_dir: Some(cache.path().to_owned()),
-        store: vec![("read_timeout".into(), "200ms".into())],
-        ..StoreOptions::default()
-    };
+    let options = impatient(cache.path());
     assert_eq!(
         message(&server.url(), &options),
         format!(
@@ -36,6 +41,22 @@ fn a_server_that_never_answers_is_given_up_soon() {
         )
     );
     // Twice 0.2 seconds of silence and a wait of 0.1.
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_server_that_falls_silent_while_tiles_are_read_is_given_up_soon() {
+    let cache = tempfile::tempdir().unwrap();
+    let server = WebServer::start(GOOD, 1);
+    let dataset = open(Path::new(&server.url()), &impatient(cache.path())).unwrap();
+    server.fall_silent();
+    let start = Instant::now();
+    let error = dataset.read_image(1, samples::WHOLE, &mut Decoder::new()).unwrap_err();
+    assert!(error.damage().is_none());
+    let (error, named) =
+        (error.to_string(), format!("{}/toy-00001.shard: sample \"1\": ", server.url()));
+    assert!(error.starts_with(&named), "{error}");
+    assert!(error.contains("operation timed out at try 2 of 2"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
 }
 

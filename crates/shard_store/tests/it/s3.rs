@@ -55,6 +55,7 @@ fn a_small_window_fetches_a_part_of_its_shard() {
     let read = remote.stats();
     assert_eq!(read.bytes_fetched - opened.bytes_fetched, 1 << 20);
     assert_eq!((read.requests - opened.requests, read.retries), (1, 0));
+    assert_eq!(read.since(&opened).cache_misses, 1);
 }
 
 #[test]
@@ -92,6 +93,7 @@ fn what_was_fetched_once_is_read_from_the_disk() {
     assert_eq!(stats.requests, 1 + samples::SAMPLES as u64);
     assert!(stats.bytes_fetched < 10_000, "{stats:?}");
     assert!(stats.cache_hits > 10, "{stats:?}");
+    assert_eq!(stats.cache_misses, 0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use crate::samples;
@@ -61,6 +61,7 @@ pub(crate) const GOOD: Manners = Manners {
 pub(crate) struct WebServer {
     pub address: SocketAddr,
     folder: tempfile::TempDir,
+    silent: Arc<AtomicBool>,
 }
 
 impl WebServer {
@@ -73,18 +74,26 @@ impl WebServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, root) = (listener.local_addr().unwrap(), folder.path().to_owned());
         let requests = Arc::new(AtomicUsize::new(0));
+        let silent = Arc::new(AtomicBool::new(manners.silent));
+        let falls_silent = silent.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, root, requests) = (client.unwrap(), root.clone(), requests.clone());
+                let silent = falls_silent.clone();
                 // A client that hangs up is part of the tests.
-                thread::spawn(move || serve(client, &root, manners, &requests).ok());
+                thread::spawn(move || serve(client, &root, (manners, &silent), &requests).ok());
             }
         });
-        Self { address, folder }
+        Self { address, folder, silent }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/toy", self.address)
+    }
+
+    /// From now on it takes requests and never answers.
+    pub(crate) fn fall_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
     }
 
     /// Folder of the dataset's files.
@@ -96,7 +105,7 @@ impl WebServer {
 fn serve(
     mut client: TcpStream,
     root: &Path,
-    manners: Manners,
+    (manners, silent): (Manners, &AtomicBool),
     requests: &AtomicUsize,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(client.try_clone()?).lines();
@@ -106,7 +115,7 @@ fn serve(
         while let Some(line) = lines.next().transpose()?.filter(|line| !line.is_empty()) {
             headers.push(line.to_ascii_lowercase());
         }
-        if manners.silent {
+        if silent.load(Ordering::Relaxed) {
             thread::park();
         }
         let (head, body) = if requests.fetch_add(1, Ordering::Relaxed) < manners.busy {

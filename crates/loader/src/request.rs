@@ -1,0 +1,93 @@
+//! What a renderer is asked for beyond a sample and its key.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use shard_format::{DamagedTile, Dataset, Decoder, LabelMap, ReadError, RgbImage, Window};
+
+use crate::random::SampleKey;
+
+/// The mean colour of ImageNet, which normalisation takes to zero.
+pub(crate) const MEAN_COLOUR: [u8; 3] = [124, 116, 104];
+
+/// One crop to render.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) sample: usize,
+    pub(crate) key: SampleKey,
+    /// A pixel of the source that the crop must show.
+    pub(crate) focus: Option<(u32, u32)>,
+    /// Whether damaged tiles are painted over instead of being an error.
+    pub(crate) masks: bool,
+    /// Set when nobody wants the crop any more.
+    pub(crate) stop: Option<&'a AtomicBool>,
+}
+
+/// How a request went, if without an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rendered {
+    /// Done, but these tiles were painted over.
+    Whole(Vec<DamagedTile>),
+    /// These tiles are all that the crop shows of the image or of the labels.
+    Lost(Vec<DamagedTile>),
+    /// Given up half-way, as was asked.
+    Stopped,
+}
+
+impl<'a> Request<'a> {
+    /// A request for a sample without conditions.
+    pub(crate) fn new(dataset: &'a Dataset, sample: usize, key: SampleKey) -> Self {
+        Self { dataset, sample, key, focus: None, masks: false, stop: None }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+}
+
+impl Request<'_> {
+    /// The labels in `window`, and the damaged tiles that are ignored in them.
+    pub(crate) fn read_labels(
+        &self,
+        window: Window,
+        decoder: &mut Decoder,
+    ) -> Result<(LabelMap, Vec<DamagedTile>), ReadError> {
+        if self.masks {
+            return self.dataset.read_labels_masked(self.sample, window, decoder);
+        }
+        Ok((self.dataset.read_labels(self.sample, window, decoder)?, Vec::new()))
+    }
+
+    /// The image in `window`, and the damaged tiles that are painted over in it.
+    pub(crate) fn read_image(
+        &self,
+        window: Window,
+        decoder: &mut Decoder,
+    ) -> Result<(RgbImage, Vec<DamagedTile>), ReadError> {
+        if self.masks {
+            return self.dataset.read_image_masked(self.sample, window, decoder, MEAN_COLOUR);
+        }
+        Ok((self.dataset.read_image(self.sample, window, decoder)?, Vec::new()))
+    }
+}
+
+/// Whether nothing of `window` is left.
+pub(crate) fn covers(damaged: &[DamagedTile], window: Window) -> bool {
+    let area = |part: Window| u64::from(part.width) * u64::from(part.height);
+    // Tiles do not overlap.
+    damaged.iter().map(|tile| area(tile.area)).sum::<u64>() == area(window)
+}
+
+/// Ignores the labels under damaged tiles. Shapes: `train_ids` [window.height, window.width].
+pub(crate) fn ignore_under(
+    damaged: &[DamagedTile],
+    (window, ignore_id): (Window, u8),
+    train_ids: &mut [u8],
+) {
+    for part in damaged.iter().filter_map(|tile| tile.area.overlap(&window)) {
+        for row in part.y - window.y..part.y - window.y + part.height {
+            let start = row as usize * window.width as usize + (part.x - window.x) as usize;
+            train_ids[start..start + part.width as usize].fill(ignore_id);
+        }
+    }
+}
