@@ -1,6 +1,7 @@
 //! One sample from shard to crop.
 
 use shard_format::{Dataset, Decoder, ReadError};
+use simd_level::Level;
 
 use crate::augment::{Augment, Blur, BlurDraw, Geometry, ImageWarp, JitterDraw, LabelWarp};
 use crate::random::SampleKey;
@@ -47,6 +48,9 @@ pub struct SampleRenderer {
     label_warp: LabelWarp,
     image_warp: ImageWarp,
     blur: Blur,
+    level: Level,
+    /// [3, H, W] of the source under the crop.
+    source: Vec<u8>,
 }
 
 impl SampleRenderer {
@@ -61,6 +65,8 @@ impl SampleRenderer {
             label_warp: LabelWarp::default(),
             image_warp: ImageWarp::default(),
             blur: Blur::default(),
+            level: Level::best(),
+            source: Vec::new(),
         }
     }
 
@@ -94,11 +100,10 @@ impl SampleRenderer {
         self.label_warp.run(&geometry, &map.train_ids, (crop.0, ignore_id), labels);
         on_stage(Stage::Labels);
 
-        let filter = self.augment.image_filter;
-        let window = ImageWarp::window(&geometry, filter);
-        let image = dataset.read_image(sample, window, &mut self.decoder)?;
+        let window = self.image_warp.aim(&geometry, self.augment.image_filter);
+        dataset.read_planes(sample, window, &mut self.decoder, &mut self.source)?;
         on_stage(Stage::Decode);
-        self.image_warp.run((&geometry, filter), window, &image.pixels, crop.0, planes);
+        self.image_warp.run(self.level, &geometry, (&self.source, window), (planes, crop.0));
         on_stage(Stage::Resize);
 
         if let Some(jitter) = JitterDraw::draw(&self.augment.jitter, key) {

@@ -81,20 +81,6 @@ impl Span {
     pub(crate) fn step(&self) -> f64 {
         f64::from(self.source) / f64::from(self.scaled)
     }
-
-    /// Left end and length of the visible part, in source pixels.
-    pub(crate) fn source_part(&self) -> (f64, f64) {
-        (f64::from(self.first) * self.step(), f64::from(self.visible) * self.step())
-    }
-
-    /// The source pixels under a filter of this support (in pixels of the coarser grid): first, end.
-    pub(crate) fn source_window(&self, support: f64) -> (u32, u32) {
-        let (left, length) = self.source_part();
-        let (half_step, radius) = (0.5 * self.step(), support * self.step().max(1.0));
-        let first = (left + half_step - radius).floor().max(0.0) as u32;
-        let end = (left + length - half_step + radius).ceil() as u32;
-        (first, end.min(self.source))
-    }
 }
 
 #[cfg(test)]
@@ -133,12 +119,6 @@ mod tests {
             prop_assert_eq!(nearest.len() as u32, span.visible);
             prop_assert!(nearest.iter().all(|&pixel| pixel < source));
             prop_assert!(nearest.is_sorted());
-            for support in [1.0, 2.0] {
-                let (first, end) = span.source_window(support);
-                prop_assert!(first < end && end <= source);
-                let (left, length) = span.source_part();
-                prop_assert!(f64::from(first) <= left && left + length <= f64::from(end) + 1e-6);
-            }
         }
     }
 }

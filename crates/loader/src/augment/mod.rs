@@ -7,6 +7,7 @@ mod exact;
 mod geometry;
 mod hue;
 mod jitter;
+mod resample;
 mod saturation;
 mod warp_image;
 mod warp_labels;
