@@ -49,8 +49,8 @@ pub struct SampleRenderer {
     image_warp: ImageWarp,
     blur: Blur,
     level: Level,
-    /// [3, H, W] of the source under the crop.
-    source: Vec<u8>,
+    /// [3, H, W] of a band of the source.
+    band: Vec<u8>,
 }
 
 impl SampleRenderer {
@@ -66,7 +66,7 @@ impl SampleRenderer {
             image_warp: ImageWarp::default(),
             blur: Blur::default(),
             level: Level::best(),
-            source: Vec::new(),
+            band: Vec::new(),
         }
     }
 
@@ -101,13 +101,17 @@ impl SampleRenderer {
         on_stage(Stage::Labels);
 
         let window = self.image_warp.aim(&geometry, self.augment.image_filter);
-        dataset.read_planes(sample, window, &mut self.decoder, &mut self.source)?;
-        on_stage(Stage::Decode);
-        self.image_warp.run(self.level, &geometry, (&self.source, window), (planes, crop.0));
+        let (warp, level) = (&mut self.image_warp, self.level);
+        dataset.read_bands(sample, window, &mut self.decoder, &mut self.band, |band, pixels| {
+            on_stage(Stage::Decode);
+            warp.take_band(level, band, pixels);
+            on_stage(Stage::Resize);
+        })?;
+        warp.finish(level, &geometry, planes, crop.0);
         on_stage(Stage::Resize);
 
         if let Some(jitter) = JitterDraw::draw(&self.augment.jitter, key) {
-            jitter.apply(planes);
+            jitter.apply(self.level, planes);
         }
         on_stage(Stage::Jitter);
         if let Some(blur) = BlurDraw::draw(&self.augment, key) {

@@ -2,6 +2,7 @@
 
 mod blur;
 mod brightness;
+mod colours;
 mod contrast;
 mod exact;
 mod geometry;

@@ -17,7 +17,8 @@ pub(crate) struct ImageWarp {
     x: Weights,
     y: Weights,
     horizontal: Horizontal,
-    /// [window.height, visible columns rounded up to whole steps], one channel.
+    window: Window,
+    /// [3, window.height, visible columns rounded up to whole steps]
     narrowed: Vec<u8>,
 }
 
@@ -29,34 +30,54 @@ impl ImageWarp {
         if geometry.flip {
             self.x.mirror();
         }
-        Window { x: left, y: top, width: right - left, height: bottom - top }
+        self.window = Window { x: left, y: top, width: right - left, height: bottom - top };
+        self.narrowed.resize(3 * (bottom - top) as usize * self.stride(), 0);
+        self.window
     }
 
-    /// Fills `planes` from the source planes of the window of `aim`; padding becomes black.
+    fn stride(&self) -> usize {
+        self.x.len().next_multiple_of(STEP)
+    }
+
+    /// Resamples a band of the window of `aim` along its rows.
     ///
-    /// Shapes: `source` [3, window.height, window.width], `planes` [3, H, crop_width].
-    pub(crate) fn run(
+    /// Shapes: `pixels` [3, band.height, window.width].
+    pub(crate) fn take_band(&mut self, level: Level, band: Window, pixels: &[u8]) {
+        let stride = self.stride();
+        let rows = (band.y - self.window.y) as usize * stride;
+        let rows = rows..rows + band.height as usize * stride;
+        let (width, height) = (band.width as usize, band.height as usize);
+        let (weights, horizontal) = ((&self.x, band.x as usize), &mut self.horizontal);
+        let outputs = self.narrowed.chunks_exact_mut(self.window.height as usize * stride);
+        for (plane, output) in pixels.chunks_exact(width * height).zip(outputs) {
+            let output = &mut output[rows.clone()];
+            level.run(
+                #[inline(always)]
+                || horizontal.run(weights, (plane, width), (output, stride)),
+            );
+        }
+    }
+
+    /// Fills `planes` once all bands are in; padding becomes black.
+    ///
+    /// Shapes: `planes` [3, H, crop_width].
+    pub(crate) fn finish(
         &mut self,
         level: Level,
         geometry: &Geometry,
-        (source, window): (&[u8], Window),
-        (planes, crop_width): (&mut [u8], u32),
+        planes: &mut [u8],
+        crop_width: u32,
     ) {
-        let (width, height) = (window.width as usize, window.height as usize);
-        let stride = self.x.len().next_multiple_of(STEP);
-        self.narrowed.resize(height * stride, 0);
+        let (stride, weights, top) = (self.stride(), &self.y, self.window.y as usize);
         let plane_len = planes.len() / 3;
-        let outputs = planes.chunks_exact_mut(plane_len);
-        for (source, output) in source.chunks_exact(width * height).zip(outputs) {
-            let weights = (&self.x, window.x as usize);
-            self.horizontal.run(level, weights, (source, width), (&mut self.narrowed, stride));
-            let (weights, narrowed) = (&self.y, &self.narrowed[..]);
+        let narrowed = self.narrowed.chunks_exact(self.window.height as usize * stride);
+        for (narrowed, output) in narrowed.zip(planes.chunks_exact_mut(plane_len)) {
             level.run(
                 #[inline(always)]
                 || {
                     let rows = |row: usize| {
                         let (first, weights) = weights.of(row);
-                        (weights, &narrowed[(first - window.y as usize) * stride..])
+                        (weights, &narrowed[(first - top) * stride..])
                     };
                     fill_plane(geometry, rows, stride, (output, crop_width as usize));
                 },
@@ -117,7 +138,8 @@ mod tests {
             .flat_map(|row| row[columns.clone()].to_vec())
             .collect();
         let mut planes = vec![9; (crop.0 * crop.1 * 3) as usize];
-        warp.run(Level::best(), geometry, (&part, window), (&mut planes, crop.0));
+        warp.take_band(Level::best(), window, &part);
+        warp.finish(Level::best(), geometry, &mut planes, crop.0);
         planes
     }
 

@@ -1,8 +1,6 @@
 //! Resampling along rows, many rows at a time.
 
-use simd_level::Level;
-
-use super::{HALF, Weights, level_of};
+use super::{HALF, Weights, levels_of};
 
 /// Rows that are resampled together, one in each lane.
 const LANES: usize = 32;
@@ -13,8 +11,7 @@ const TURNED: usize = 8;
 /// Words that hold one column of all lanes.
 const WORDS: usize = LANES / TURNED;
 
-/// [column or row, lane]: eight columns of 32 rows, one row's eight bytes in each word, or eight
-/// rows' bytes of one column.
+/// Eight columns of 32 rows: lane l of word r is row 8 l + r; or, turned, rows 8 l on of column r.
 type Words = [[u64; WORDS]; TURNED];
 
 /// The horizontal pass; keeps its buffer between samples.
@@ -28,48 +25,41 @@ pub(crate) struct Horizontal {
 }
 
 impl Horizontal {
-    /// Resamples every row of a plane.
+    /// Resamples every row of a plane; source columns are counted from `left`.
     ///
     /// Shapes: `plane` [height, width], `output` [height, stride] with a stride of at least the
-    /// number of weights, rounded up to a multiple of 8; source columns are counted from `left`.
+    /// number of weights, rounded up to a multiple of 8.
+    #[inline(always)]
     pub(crate) fn run(
         &mut self,
-        level: Level,
         (weights, left): (&Weights, usize),
         (plane, width): (&[u8], usize),
         (output, stride): (&mut [u8], usize),
     ) {
         self.columns.resize(width.next_multiple_of(TURNED), [0; LANES]);
-        let columns = &mut self.columns[..];
         let strips = plane.chunks(LANES * width).zip(output.chunks_mut(LANES * stride));
         for (strip, output) in strips {
-            level.run(
-                #[inline(always)]
-                || {
-                    turn_into_columns(strip, width, columns);
-                    resample(weights, left, columns, output, stride);
-                },
-            );
+            turn_into_columns(strip, width, &mut self.columns);
+            resample((weights, left), &self.columns, output, stride);
         }
     }
 }
 
 #[inline(always)]
 fn turn_into_columns(strip: &[u8], width: usize, columns: &mut [[u8; LANES]]) {
-    let height = strip.len() / width;
+    let last_row = strip.len() / width - 1;
     for (group, columns) in columns.as_chunks_mut::<TURNED>().0.iter_mut().enumerate() {
         let x = group * TURNED;
         let mut words: Words = [[0; WORDS]; TURNED];
-        for row in 0..height {
-            let row_start = row * width;
-            words[row % TURNED][row / TURNED] = if x + TURNED <= width {
-                let bytes = strip[row_start + x..].first_chunk();
-                u64::from_le_bytes(*bytes.expect("invariant: the row has eight more columns"))
-            } else {
-                let mut bytes = [0; TURNED];
-                bytes[..width - x].copy_from_slice(&strip[row_start + x..row_start + width]);
-                u64::from_le_bytes(bytes)
-            };
+        for (row, words) in words.iter_mut().enumerate() {
+            for (lane, word) in words.iter_mut().enumerate() {
+                // Rows that are missing from the last strip are repeated and not used.
+                let start = (lane * TURNED + row).min(last_row) * width;
+                *word = match strip[start + x..].first_chunk() {
+                    Some(bytes) => u64::from_le_bytes(*bytes),
+                    None => last_word(&strip[start + x..]),
+                };
+            }
         }
         turn(&mut words);
         for (column, words) in columns.iter_mut().zip(&words) {
@@ -80,18 +70,24 @@ fn turn_into_columns(strip: &[u8], width: usize, columns: &mut [[u8; LANES]]) {
     }
 }
 
+/// The bytes at the end of the last row, then zeros.
+fn last_word(bytes: &[u8]) -> u64 {
+    let mut word = [0; TURNED];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
+}
+
 #[inline(always)]
 fn resample(
-    weights: &Weights,
-    left: usize,
+    (weights, left): (&Weights, usize),
     columns: &[[u8; LANES]],
     output: &mut [u8],
     stride: usize,
 ) {
-    let pixels = weights.len();
-    for first in (0..pixels).step_by(TURNED) {
+    let rows = output.len() / stride;
+    for first in (0..weights.len()).step_by(TURNED) {
         let mut words: Words = [[0; WORDS]; TURNED];
-        for (pixel, words) in (first..pixels).zip(&mut words) {
+        for (pixel, words) in (first..weights.len()).zip(&mut words) {
             let (source, weights) = weights.of(pixel);
             let column = weighted_column(weights, &columns[source - left..]);
             for (word, bytes) in words.iter_mut().zip(column.as_chunks::<TURNED>().0) {
@@ -99,9 +95,13 @@ fn resample(
             }
         }
         turn(&mut words);
-        for (row, output) in output.chunks_exact_mut(stride).enumerate() {
-            let bytes = words[row % TURNED][row / TURNED].to_le_bytes();
-            output[first..first + TURNED].copy_from_slice(&bytes);
+        for (row, words) in words.iter().enumerate() {
+            for (lane, word) in words.iter().enumerate() {
+                let row = lane * TURNED + row;
+                if row < rows {
+                    output[row * stride + first..][..TURNED].copy_from_slice(&word.to_le_bytes());
+                }
+            }
         }
     }
 }
@@ -114,7 +114,7 @@ fn weighted_column(weights: &[i32], columns: &[[u8; LANES]]) -> [u8; LANES] {
             *sum += weight * i32::from(value);
         }
     }
-    sums.map(level_of)
+    levels_of(&sums)
 }
 
 /// Swaps rows and columns of the eight by eight bytes in each lane.

@@ -15,11 +15,16 @@ pub(crate) use weights::Weights;
 /// for overshoot.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 
-/// The level of a weighted sum that was begun at one half.
-#[inline(always)]
-fn level_of(sum: i32) -> u8 {
-    (sum >> PRECISION_BITS).clamp(0, 255) as u8
-}
-
 /// Half a level, where every sum begins.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
+
+/// The levels of weighted sums.
+#[inline(always)]
+fn levels_of<const LANES: usize>(sums: &[i32; LANES]) -> [u8; LANES] {
+    // A loop: `map` on arrays is not always inlined.
+    let mut levels = [0; LANES];
+    for (level, sum) in levels.iter_mut().zip(sums) {
+        *level = (sum >> PRECISION_BITS).clamp(0, 255) as u8;
+    }
+    levels
+}

@@ -1,6 +1,6 @@
 //! Resampling along columns, a row at a time.
 
-use super::{HALF, level_of};
+use super::{HALF, levels_of};
 
 /// Columns whose sums stay in registers.
 const LANES: usize = 32;
@@ -20,7 +20,7 @@ pub(crate) fn resample_rows(weights: &[i32], rows: &[u8], stride: usize, output:
                 *sum += weight * i32::from(value);
             }
         }
-        let levels = sums.map(level_of);
+        let levels = levels_of(&sums);
         match output.as_mut_array::<LANES>() {
             Some(output) => *output = levels,
             None => output.copy_from_slice(&levels[..output.len()]),
