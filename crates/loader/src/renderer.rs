@@ -1,6 +1,7 @@
 //! One sample from shard to crop.
 
 use shard_format::{Dataset, Decoder, ReadError};
+use simd_level::Level;
 
 use crate::augment::{Augment, Blur, BlurDraw, Geometry, ImageWarp, JitterDraw, LabelWarp};
 use crate::random::SampleKey;
@@ -48,6 +49,9 @@ pub struct SampleRenderer {
     label_warp: LabelWarp,
     image_warp: ImageWarp,
     blur: Blur,
+    level: Level,
+    /// [3, H, W] of a band of the source.
+    band: Vec<u8>,
 }
 
 impl SampleRenderer {
@@ -62,6 +66,8 @@ impl SampleRenderer {
             label_warp: LabelWarp::default(),
             image_warp: ImageWarp::default(),
             blur: Blur::default(),
+            level: Level::best(),
+            band: Vec::new(),
         }
     }
 
@@ -118,9 +124,14 @@ impl SampleRenderer {
             return Ok(Rendered::Stopped);
         }
 
-        let filter = self.augment.image_filter;
-        let window = ImageWarp::window(&geometry, filter);
-        let (image, damaged_image) = request.read_image(window, &mut self.decoder)?;
+        let window = self.image_warp.aim(&geometry, self.augment.image_filter);
+        let (warp, level) = (&mut self.image_warp, self.level);
+        let damaged_image =
+            request.read_bands(window, &mut self.decoder, &mut self.band, |band, pixels| {
+                on_stage(Stage::Decode);
+                warp.take_band(level, band, pixels);
+                on_stage(Stage::Resize);
+            })?;
         if !damaged_image.is_empty() {
             let nothing_is_left = covers(&damaged_image, window);
             ignore_under(&damaged_image, (label_window, ignore_id), &mut map.train_ids);
@@ -131,15 +142,14 @@ impl SampleRenderer {
                 return Ok(Rendered::Lost(damaged));
             }
         }
-        on_stage(Stage::Decode);
         if request.is_stopped() {
             return Ok(Rendered::Stopped);
         }
-        self.image_warp.run((&geometry, filter), window, &image.pixels, crop.0, planes);
+        warp.finish(level, &geometry, planes, crop.0);
         on_stage(Stage::Resize);
 
         if let Some(jitter) = JitterDraw::draw(&self.augment.jitter, key) {
-            jitter.apply(planes);
+            jitter.apply(self.level, planes);
         }
         on_stage(Stage::Jitter);
         if let Some(blur) = BlurDraw::draw(&self.augment, key) {

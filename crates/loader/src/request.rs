@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use shard_format::{DamagedTile, Dataset, Decoder, LabelMap, ReadError, RgbImage, Window};
+use shard_format::{DamagedTile, Dataset, Decoder, LabelMap, ReadError, Window};
 
 use crate::random::SampleKey;
 
@@ -58,16 +58,26 @@ impl Request<'_> {
         Ok((self.dataset.read_labels(self.sample, window, decoder)?, Vec::new()))
     }
 
-    /// The image in `window`, and the damaged tiles that are painted over in it.
-    pub(crate) fn read_image(
+    /// Gives the image in `window` to `take`, band by band, and the damaged tiles that are painted
+    /// over in it. `band` is working memory.
+    ///
+    /// Shapes: what `take` gets is [3, band.height, window.width].
+    pub(crate) fn read_bands(
         &self,
         window: Window,
         decoder: &mut Decoder,
-    ) -> Result<(RgbImage, Vec<DamagedTile>), ReadError> {
-        if self.masks {
-            return self.dataset.read_image_masked(self.sample, window, decoder, MEAN_COLOUR);
+        band: &mut Vec<u8>,
+        mut take: impl FnMut(Window, &[u8]),
+    ) -> Result<Vec<DamagedTile>, ReadError> {
+        if !self.masks {
+            self.dataset.read_bands(self.sample, window, decoder, band, take)?;
+            return Ok(Vec::new());
         }
-        Ok((self.dataset.read_image(self.sample, window, decoder)?, Vec::new()))
+        let (image, damaged) =
+            self.dataset.read_image_masked(self.sample, window, decoder, MEAN_COLOUR)?;
+        image.copy_planes(band);
+        take(window, band);
+        Ok(damaged)
     }
 }
 

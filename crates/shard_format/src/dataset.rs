@@ -15,6 +15,7 @@ use crate::index::{DatasetIndex, INDEX_FILE, ShardEntry};
 use crate::label_tile::allowed_presence;
 use crate::preset::{Codec, Preset};
 use crate::read_error::ReadError;
+use crate::rgb_tile::Layout;
 use crate::shard::{Shard, ShardSample};
 use crate::storage::Storage;
 
@@ -156,7 +157,7 @@ impl Dataset {
         } else {
             pixels = vec![0; window.area() * 3];
             sample.for_each_tile(cells, decoder, |cell, stored, decoder| {
-                sample.paint_rgb(cell, stored, decoder, window, &mut pixels)
+                sample.paint_rgb(cell, stored, decoder, (window, Layout::Interleaved), &mut pixels)
             })?;
         }
         Ok(RgbImage { width: window.width, height: window.height, pixels })

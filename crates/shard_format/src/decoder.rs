@@ -1,5 +1,6 @@
 //! Turns the stored bytes of a tile back into its plain or residual form.
 
+use simd_level::Level;
 use zstd_safe::DCtx;
 
 use crate::fault::Fault;
@@ -15,18 +16,28 @@ const LARGEST_TILE: usize = {
 /// What a thread needs to read tiles; each thread keeps one and passes it to every read.
 pub struct Decoder {
     context: DCtx<'static>,
+    pub(crate) level: Level,
     tile: Box<[u8; LARGEST_TILE]>,
     /// Stored bytes of neighbouring tiles, where the shard is not mapped.
     pub(crate) run: Vec<u8>,
 }
 
 impl Decoder {
-    /// A new decoder.
+    /// A new decoder that uses the best vector instructions of the processor.
     ///
     /// # Panics
     /// When there is no memory for a zstd context (about 100 KiB).
     pub fn new() -> Self {
-        Self { context: DCtx::create(), tile: Box::new([0; LARGEST_TILE]), run: Vec::new() }
+        Self::with_level(Level::best())
+    }
+
+    /// A new decoder that uses the vector instructions of `level`; all levels give equal bytes.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn with_level(level: Level) -> Self {
+        let (context, tile) = (DCtx::create(), Box::new([0; LARGEST_TILE]));
+        Self { context, level, tile, run: Vec::new() }
     }
 
     /// Checks the stored bytes and expands them to the tile's `raw_length`.

@@ -26,6 +26,7 @@ pub(crate) fn forward_row(above: &[u8], row: &[u8], residuals: &mut [u8]) {
 ///
 /// The change from the row above is the running sum of the residuals, so a row is a prefix sum
 /// and an addition. Shapes: both hold one row, a multiple of 16 bytes; `row` starts as zero.
+#[inline(always)]
 pub(crate) fn inverse_row(residuals: &[u8], row: &mut [u8]) {
     let mut carry = 0u8;
     let (residuals, _) = residuals.as_chunks::<BLOCK>();
@@ -40,6 +41,7 @@ pub(crate) fn inverse_row(residuals: &[u8], row: &mut [u8]) {
 }
 
 /// Running sum in log2(16) steps of whole-block additions, which compile to vector code.
+#[inline(always)]
 fn prefix_sum(values: &[u8; BLOCK]) -> [u8; BLOCK] {
     shifted_sum::<8>(shifted_sum::<4>(shifted_sum::<2>(shifted_sum::<1>(*values))))
 }

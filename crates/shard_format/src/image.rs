@@ -67,7 +67,7 @@ pub struct SampleInfo {
 }
 
 /// A rectangle of pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Window {
     /// First column.
     pub x: u32,

@@ -10,7 +10,7 @@ use crate::image::{LabelMap, RgbImage, Window};
 use crate::label_tile::{self, IGNORE_ID};
 use crate::preset::Codec;
 use crate::read_error::ReadError;
-use crate::rgb_tile;
+use crate::rgb_tile::{self, Layout};
 
 /// A tile that was painted over because it cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,10 @@ impl Dataset {
                 Codec::Jpeg => {
                     sample.cut_jpeg(cell, stored, window).map(|cut| pixels.copy_from_slice(&cut))
                 }
-                _ => sample.paint_rgb(cell, stored, decoder, window, &mut pixels),
+                _ => {
+                    let as_rgb = (window, Layout::Interleaved);
+                    sample.paint_rgb(cell, stored, decoder, as_rgb, &mut pixels)
+                }
             };
             if let Err(fault) = painted {
                 rgb_tile::paint_colour(colour, cell, window, &mut pixels);

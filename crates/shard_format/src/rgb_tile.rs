@@ -51,19 +51,43 @@ pub(crate) fn residuals(plain: &[u8], cell: &Cell) -> Vec<u8> {
     residuals
 }
 
+/// How the pixels of a picture lie in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// [H, W, 3]
+    Interleaved,
+    /// [3, H, W]
+    Planar,
+}
+
 /// Paints the part of a plain tile that lies in `window` into the picture of that window.
-pub(crate) fn paint_plain(plain: &[u8], cell: &Cell, window: Window, pixels: &mut [u8]) {
+pub(crate) fn paint_plain(
+    plain: &[u8],
+    cell: &Cell,
+    (window, layout): (Window, Layout),
+    pixels: &mut [u8],
+) {
     let part = cell.area.intersection(&window);
-    let row_bytes = part.width as usize * 3;
+    let columns = part.width as usize;
     for y in part.y..part.y + part.height {
         let from = (y - cell.area.y) as usize * cell.stored_width + (part.x - cell.area.x) as usize;
-        let to = window.position(part.x, y) * 3;
-        pixels[to..to + row_bytes].copy_from_slice(&plain[from * 3..from * 3 + row_bytes]);
+        let row = &plain[from * 3..(from + columns) * 3];
+        let to = window.position(part.x, y);
+        match layout {
+            Layout::Interleaved => pixels[to * 3..(to + columns) * 3].copy_from_slice(row),
+            Layout::Planar => split_row(row, plane_rows(pixels, to, columns)),
+        }
     }
 }
 
 /// Paints the part of a residual tile that lies in `window` into the picture of that window.
-pub(crate) fn paint_residuals(residuals: &[u8], cell: &Cell, window: Window, pixels: &mut [u8]) {
+#[inline(always)]
+pub(crate) fn paint_residuals(
+    residuals: &[u8],
+    cell: &Cell,
+    (window, layout): (Window, Layout),
+    pixels: &mut [u8],
+) {
     let part = cell.area.intersection(&window);
     let width = cell.stored_width;
     let (green, rest) = residuals.split_at(width * cell.stored_height);
@@ -78,9 +102,14 @@ pub(crate) fn paint_residuals(residuals: &[u8], cell: &Cell, window: Window, pix
             inverse_row(&plane[start..start + width], &mut row[..width]);
         }
         if y >= part.y {
-            let to = window.position(part.x, y) * 3;
-            let [green, red, blue] = rows.each_ref().map(|row| &row[columns.clone()]);
-            interleave(green, red, blue, &mut pixels[to..to + columns.len() * 3]);
+            let to = window.position(part.x, y);
+            let rows = rows.each_ref().map(|row| &row[columns.clone()]);
+            match layout {
+                Layout::Interleaved => {
+                    interleave(rows, &mut pixels[to * 3..(to + columns.len()) * 3]);
+                }
+                Layout::Planar => add_green(rows, plane_rows(pixels, to, columns.len())),
+            }
         }
     }
 }
@@ -95,11 +124,40 @@ pub(crate) fn paint_colour(colour: [u8; 3], cell: &Cell, window: Window, pixels:
     }
 }
 
+/// The pixels from `start` on of each of the three planes.
+#[inline(always)]
+pub(crate) fn plane_rows(planes: &mut [u8], start: usize, length: usize) -> [&mut [u8]; 3] {
+    let plane_len = planes.len() / 3;
+    let (red, rest) = planes.split_at_mut(plane_len);
+    let (green, blue) = rest.split_at_mut(plane_len);
+    [red, green, blue].map(|plane| &mut plane[start..start + length])
+}
+
 /// Undoes subtract-green and writes RGB, RGB, ...
-fn interleave(green: &[u8], red: &[u8], blue: &[u8], pixels: &mut [u8]) {
+#[inline(always)]
+fn interleave([green, red, blue]: [&[u8]; 3], pixels: &mut [u8]) {
     let (pixels, _) = pixels.as_chunks_mut::<3>();
     for (((pixel, green), red), blue) in pixels.iter_mut().zip(green).zip(red).zip(blue) {
         *pixel = [red.wrapping_add(*green), *green, blue.wrapping_add(*green)];
+    }
+}
+
+/// Undoes subtract-green.
+#[inline(always)]
+fn add_green([green, red, blue]: [&[u8]; 3], [to_red, to_green, to_blue]: [&mut [u8]; 3]) {
+    for (change, output) in [(red, to_red), (blue, to_blue)] {
+        for ((output, change), green) in output.iter_mut().zip(change).zip(green) {
+            *output = change.wrapping_add(*green);
+        }
+    }
+    to_green.copy_from_slice(green);
+}
+
+/// Takes RGB, RGB, ... apart.
+pub(crate) fn split_row(pixels: &[u8], [red, green, blue]: [&mut [u8]; 3]) {
+    let outputs = red.iter_mut().zip(green).zip(blue);
+    for (pixel, ((red, green), blue)) in pixels.as_chunks::<3>().0.iter().zip(outputs) {
+        [*red, *green, *blue] = *pixel;
     }
 }
 

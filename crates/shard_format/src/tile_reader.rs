@@ -7,7 +7,7 @@ use crate::grid::{Cell, Plane};
 use crate::image::Window;
 use crate::label_tile::{self, only_value};
 use crate::read_error::ReadError;
-use crate::rgb_tile;
+use crate::rgb_tile::{self, Layout};
 use crate::tile_table::Tile;
 
 impl Sample<'_> {
@@ -96,7 +96,7 @@ impl Sample<'_> {
             return Ok(plain);
         }
         let mut pixels = vec![0; window.area() * 3];
-        rgb_tile::paint_plain(&plain, cell, window, &mut pixels);
+        rgb_tile::paint_plain(&plain, cell, (window, Layout::Interleaved), &mut pixels);
         Ok(pixels)
     }
 
@@ -106,15 +106,18 @@ impl Sample<'_> {
         cell: &Cell,
         stored: &[u8],
         decoder: &mut Decoder,
-        window: Window,
+        target: (Window, Layout),
         pixels: &mut [u8],
     ) -> Result<(), Fault> {
-        let tile = self.tile(cell);
+        let (tile, level) = (self.tile(cell), decoder.level);
         let bytes = decoder.expand(stored, tile, cell.raw_length())?;
         if tile.length as usize == cell.raw_length() {
-            rgb_tile::paint_plain(bytes, cell, window, pixels);
+            rgb_tile::paint_plain(bytes, cell, target, pixels);
         } else {
-            rgb_tile::paint_residuals(bytes, cell, window, pixels);
+            level.run(
+                #[inline(always)]
+                || rgb_tile::paint_residuals(bytes, cell, target, pixels),
+            );
         }
         Ok(())
     }

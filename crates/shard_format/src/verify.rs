@@ -10,6 +10,7 @@ use crate::grid::{Cell, Plane, TileId};
 use crate::label_tile::presence;
 use crate::preset::Codec;
 use crate::read_error::ReadError;
+use crate::rgb_tile::Layout;
 use crate::shard::Shard;
 
 /// Bytes of a shard that are hashed at once.
@@ -158,7 +159,10 @@ impl Sample<'_> {
         if cell.id.plane == Plane::Rgb {
             return match self.sample.head.codec {
                 Codec::Jpeg => self.cut_jpeg(cell, stored, cell.area).map(drop),
-                _ => self.paint_rgb(cell, stored, decoder, cell.area, &mut vec![0; area * 3]),
+                _ => {
+                    let target = (cell.area, Layout::Planar);
+                    self.paint_rgb(cell, stored, decoder, target, &mut vec![0; area * 3])
+                }
             };
         }
         let mut train_ids = vec![0; area];

@@ -1,30 +1,52 @@
 //! Contrast: a blend with the mean grey level.
 
-use super::exact::{blend, byte, grey};
+use super::colours::{Colours, PIXELS};
+use super::exact::{blend, grey, integer};
 
-/// Moves every channel away from the rounded mean grey level by `factor`.
+/// Moves every channel away from `mean` by `factor`.
 ///
-/// Shapes: `planes` [3, H, W]. Source: torchvision `adjust_contrast` on a PIL image.
-pub(crate) fn adjust(planes: &mut [u8], factor: f32) {
-    let mean = mean_grey(planes);
-    for value in planes {
-        *value = blend(mean, *value, factor);
+/// Source: torchvision `adjust_contrast` on a PIL image.
+#[inline(always)]
+pub(crate) fn adjust(colours: &mut Colours, mean: f32, factor: f32) {
+    for channel in [&mut colours.red, &mut colours.green, &mut colours.blue] {
+        for value in channel {
+            *value = blend(mean, *value, factor);
+        }
     }
 }
 
-/// The mean grey level, rounded half up as in `ImageEnhance.Contrast`.
-fn mean_grey(planes: &[u8]) -> f32 {
-    let pixels = planes.len() / 3;
-    let (red, rest) = planes.split_at(pixels);
-    let (green, blue) = rest.split_at(pixels);
-    let mut sum = 0_u64;
-    // 4096 grey levels fit a u32 sum with room to spare, and narrow sums vectorize.
-    for ((red, green), blue) in red.chunks(4096).zip(green.chunks(4096)).zip(blue.chunks(4096)) {
-        let mut part = 0_u32;
-        for ((&red, &green), &blue) in red.iter().zip(green).zip(blue) {
-            part += u32::from(byte(grey(red, green, blue)));
-        }
-        sum += u64::from(part);
+/// The sum of grey levels, in many parts so that it needs no order.
+#[derive(Debug)]
+pub(crate) struct GreySum {
+    /// Enough for 2^24 levels each, more than the pixels of the largest crop.
+    parts: [u32; PIXELS],
+}
+
+impl GreySum {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self { parts: [0; PIXELS] }
     }
-    (sum as f64 / pixels as f64 + 0.5).trunc() as f32
+
+    /// Adds the first `count` pixels.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, colours: &Colours, count: usize) {
+        let Colours { red, green, blue } = colours;
+        let level = |pixel: usize| integer(grey(red[pixel], green[pixel], blue[pixel]));
+        if count == PIXELS {
+            for (pixel, part) in self.parts.iter_mut().enumerate() {
+                *part += level(pixel);
+            }
+        } else {
+            for (pixel, part) in self.parts.iter_mut().enumerate().take(count) {
+                *part += level(pixel);
+            }
+        }
+    }
+
+    /// The mean grey level of all pixels, rounded half up as in `ImageEnhance.Contrast`.
+    pub(crate) fn mean(&self, pixels: usize) -> f32 {
+        let sum: u64 = self.parts.iter().map(|&part| u64::from(part)).sum();
+        (sum as f64 / pixels as f64 + 0.5).trunc() as f32
+    }
 }

@@ -22,27 +22,32 @@ pub(crate) fn floor(value: f32) -> f32 {
 /// The integer nearest to a value in [-0.5, 255.5), ties to even.
 #[inline(always)]
 pub(crate) fn byte(value: f32) -> u8 {
-    // The low mantissa bits of the sum are the integer itself.
-    ((value + INTEGERS_ONLY).to_bits() & 0xff) as u8
+    (integer(value) & 0xff) as u8
 }
 
-/// Moves `value` from `neutral` by `factor` and truncates to a byte.
+/// The integer nearest to a value in [-0.5, 2^22], ties to even.
+#[inline(always)]
+pub(crate) fn integer(value: f32) -> u32 {
+    // The low mantissa bits of the sum are the integer itself.
+    (value + INTEGERS_ONLY).to_bits() - INTEGERS_ONLY.to_bits()
+}
+
+/// Moves `value` from `neutral` by `factor` and truncates to an integer in [0, 255].
 ///
 /// Source: Pillow's `Image.blend`, which `ImageEnhance` and so torchvision build on: single
 /// precision, clipped, truncated.
 #[inline(always)]
-pub(crate) fn blend(neutral: f32, value: u8, factor: f32) -> u8 {
-    let moved = neutral + factor * (f32::from(value) - neutral);
-    byte(floor(moved.clamp(0.0, 255.0)))
+pub(crate) fn blend(neutral: f32, value: f32, factor: f32) -> f32 {
+    floor((neutral + factor * (value - neutral)).clamp(0.0, 255.0))
 }
 
-/// The grey level of a pixel, an integer in [0, 255].
+/// The grey level of a pixel of integers, an integer in [0, 255].
 ///
 /// Source: Pillow's conversion to "L": (19595 R + 38470 G + 7471 B + 32768) >> 16. Every term and
 /// sum is an integer below 2^24, so single precision is exact.
 #[inline(always)]
-pub(crate) fn grey(red: u8, green: u8, blue: u8) -> f32 {
-    let sum = f32::from(red) * 19_595.0 + f32::from(green) * 38_470.0 + f32::from(blue) * 7471.0;
+pub(crate) fn grey(red: f32, green: f32, blue: f32) -> f32 {
+    let sum = red * 19_595.0 + green * 38_470.0 + blue * 7471.0;
     floor((sum + 32_768.0) * (1.0 / 65_536.0))
 }
 
@@ -58,7 +63,8 @@ mod tests {
                     let sum = u32::from(red) * 19_595
                         + u32::from(green) * 38_470
                         + u32::from(blue) * 7471;
-                    assert_eq!(grey(red, green, blue), ((sum + 32_768) >> 16) as f32);
+                    let found = grey(f32::from(red), f32::from(green), f32::from(blue));
+                    assert_eq!(found, ((sum + 32_768) >> 16) as f32);
                 }
             }
         }

@@ -104,20 +104,6 @@ impl Span {
     pub(crate) fn step(&self) -> f64 {
         f64::from(self.source) / f64::from(self.scaled)
     }
-
-    /// Left end and length of the visible part, in source pixels.
-    pub(crate) fn source_part(&self) -> (f64, f64) {
-        (f64::from(self.first) * self.step(), f64::from(self.visible) * self.step())
-    }
-
-    /// The source pixels under a filter of this support (in pixels of the coarser grid): first, end.
-    pub(crate) fn source_window(&self, support: f64) -> (u32, u32) {
-        let (left, length) = self.source_part();
-        let (half_step, radius) = (0.5 * self.step(), support * self.step().max(1.0));
-        let first = (left + half_step - radius).floor().max(0.0) as u32;
-        let end = (left + length - half_step + radius).ceil() as u32;
-        (first, end.min(self.source))
-    }
 }
 
 /// Pixels of a side after resizing; truncated, as in the released code.
@@ -167,7 +153,8 @@ mod tests {
             let span = Span::place_on(Some(focus), (source, scale, crop), |places| {
                 (f64::from(places) * pick) as u32
             });
-            let (left, length) = span.source_part();
+            let (left, length) =
+                (f64::from(span.first) * span.step(), f64::from(span.visible) * span.step());
             // A resized pixel that is smaller than a source pixel shows a part of it.
             prop_assert!(left < f64::from(focus) + 1.0 && f64::from(focus) < left + length);
         }
@@ -184,12 +171,6 @@ mod tests {
             prop_assert_eq!(nearest.len() as u32, span.visible);
             prop_assert!(nearest.iter().all(|&pixel| pixel < source));
             prop_assert!(nearest.is_sorted());
-            for support in [1.0, 2.0] {
-                let (first, end) = span.source_window(support);
-                prop_assert!(first < end && end <= source);
-                let (left, length) = span.source_part();
-                prop_assert!(f64::from(first) <= left && left + length <= f64::from(end) + 1e-6);
-            }
         }
     }
 }

@@ -1,50 +1,54 @@
 //! Hue: a turn of the byte-valued hue channel, there and back through HSV.
 
-use super::exact::{byte, floor, round};
+use super::colours::{Colours, PIXELS};
+use super::exact::{floor, round};
 
-/// Turns the hue by `turn`, in turns of the colour circle.
+/// How far the hue is turned: an integer in [0, 255], in steps of Pillow's hue channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Turn(f32);
+
+impl Turn {
+    /// The turn by a fraction of the colour circle.
+    pub(crate) fn new(turn: f64) -> Self {
+        // The reference truncates toward zero and lets the byte wrap around.
+        Self((turn * 255.0).trunc().rem_euclid(256.0) as f32)
+    }
+}
+
+/// Turns the hue.
 ///
-/// Shapes: `planes` [3, H, W]. Source: torchvision `adjust_hue` on a PIL image: hue, saturation
-/// and value are truncated to bytes on the way there, channels rounded on the way back.
-pub(crate) fn adjust(planes: &mut [u8], turn: f64) {
-    // The reference truncates toward zero and lets the byte wrap around.
-    let step = (turn * 255.0).trunc().rem_euclid(256.0) as f32;
-    let pixels = planes.len() / 3;
-    let (red, rest) = planes.split_at_mut(pixels);
-    let (green, blue) = rest.split_at_mut(pixels);
-    for ((red, green), blue) in red.iter_mut().zip(green).zip(blue) {
-        let (hue, saturation, value) =
-            hsv_from_rgb(f32::from(*red), f32::from(*green), f32::from(*blue));
-        let turned = hue + step;
+/// Source: torchvision `adjust_hue` on a PIL image: hue, saturation and value are truncated to
+/// bytes on the way there, channels rounded on the way back.
+#[inline(always)]
+pub(crate) fn adjust(colours: &mut Colours, Turn(steps): Turn) {
+    let Colours { red, green, blue } = colours;
+    for pixel in 0..PIXELS {
+        let (hue, saturation, value) = hsv_from_rgb(red[pixel], green[pixel], blue[pixel]);
+        let turned = hue + steps;
         let turned = if turned >= 256.0 { turned - 256.0 } else { turned };
-        let rgb = rgb_from_hsv(turned, saturation, value);
-        *red = byte(rgb.0);
-        *green = byte(rgb.1);
-        *blue = byte(rgb.2);
+        (red[pixel], green[pixel], blue[pixel]) = rgb_from_hsv(turned, saturation, value);
     }
 }
 
 /// Hue, saturation and value as integers in [0, 255]; the hue of a grey pixel is arbitrary.
 ///
-/// With the middle channel m, each sextant of the hue circle is `base` plus or minus
-/// (max - m) / (max - min). The roundings are those of Pillow for every colour.
+/// Where two channels lie `part` of the chroma apart, the hue is that far from the middle of a
+/// third of its circle. The roundings are those of Pillow for every colour.
 #[inline(always)]
 pub(crate) fn hsv_from_rgb(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
     let value = red.max(green).max(blue);
-    let least = red.min(green).min(blue);
-    let chroma = value - least;
-    let middle = red + green + blue - value - least;
-    let part = (value - middle) / chroma.max(1.0);
-    let (base, sign) = if red == value {
-        if blue == least { (1.0, -1.0) } else { (-1.0, 1.0) }
+    // The third of the circle around the largest channel, and the channels after it.
+    let (third, next, last) = if red == value {
+        (0.0, green, blue)
     } else if green == value {
-        if blue == least { (1.0, 1.0) } else { (3.0, -1.0) }
-    } else if red == least {
-        (3.0, 1.0)
+        (2.0, blue, red)
     } else {
-        (5.0, -1.0)
+        (4.0, red, green)
     };
-    let sextants: f32 = base + sign * part;
+    let chroma = value - next.min(last);
+    let part = (value - next.max(last)) / chroma.max(1.0);
+    let sign = if last <= next { 1.0 } else { -1.0 };
+    let sextants: f32 = (third + sign) - sign * part;
     let turns = sextants / 6.0;
     let turns = if turns < 0.0 { turns + 1.0 } else { turns };
     let saturation = floor(chroma / value.max(1.0) * 255.0);
@@ -53,39 +57,57 @@ pub(crate) fn hsv_from_rgb(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
 
 /// The channels of integer-valued hue, saturation and value in [0, 255].
 ///
-/// The hue circle has six sextants of 42.5 steps; in half steps, the place within a sextant is an
-/// integer in 0..85, so every product below is an integer less than 2^24 and exact. No quotient
-/// is a tie, because the divisors are odd.
+/// In half steps the hue circle has 510 places, 85 a sextant. A channel is full within a sextant of
+/// its own colour, and two sextants away from it is as low as the saturation lets it be. Each lies
+/// far enough from a tie that the roundings are those of Pillow for every colour.
 #[inline(always)]
-fn rgb_from_hsv(hue: f32, saturation: f32, value: f32) -> (f32, f32, f32) {
-    let sextant = floor(hue * (2.0 / 85.0));
-    let place = 2.0 * hue - 85.0 * sextant;
-    // Sextant 6 holds hue 255 alone and equals sextant 0.
-    let sextant = if sextant >= 6.0 { 0.0 } else { sextant };
-    let odd = sextant == 1.0 || sextant == 3.0 || sextant == 5.0;
-    let weight = if odd { place } else { 85.0 - place };
-    let low = round(value * (255.0 - saturation) * (1.0 / 255.0));
-    let middle = round(value * (21_675.0 - saturation * weight) * (1.0 / 21_675.0));
-    let red = if sextant == 0.0 || sextant == 5.0 {
-        value
-    } else if sextant == 1.0 || sextant == 4.0 {
-        middle
-    } else {
-        low
-    };
-    let green = if sextant == 1.0 || sextant == 2.0 {
-        value
-    } else if sextant == 0.0 || sextant == 3.0 {
-        middle
-    } else {
-        low
-    };
-    let blue = if sextant == 3.0 || sextant == 4.0 {
-        value
-    } else if sextant == 2.0 || sextant == 5.0 {
-        middle
-    } else {
-        low
-    };
-    (red, green, blue)
+pub(crate) fn rgb_from_hsv(hue: f32, saturation: f32, value: f32) -> (f32, f32, f32) {
+    let place = 2.0 * hue;
+    let drop = value * (saturation * (1.0 / 21_675.0)); // 85 * 255
+    // The distance from the colour opposite to the channel's own.
+    let channel = |distance: f32| round(value - drop * (170.0 - distance).clamp(0.0, 85.0));
+    let around = |distance: f32| distance.min(510.0 - distance);
+    let red = (place - 255.0).abs();
+    let (green, blue) = (around((place - 425.0).abs()), around((place - 85.0).abs()));
+    (channel(red), channel(green), channel(blue))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pillow's `HSV2RGB`, which computes in single precision with a division per step.
+    fn pillow_rgb(hue: u8, saturation: u8, value: u8) -> [f32; 3] {
+        if saturation == 0 {
+            return [f32::from(value); 3];
+        }
+        let sextants = f32::from(hue) * 6.0 / 255.0;
+        let (sextant, part) = (sextants.floor(), sextants - sextants.floor());
+        let (level, share) = (f32::from(value), f32::from(saturation) / 255.0);
+        let low = (level * (1.0 - share)).round();
+        let falling = (level * (1.0 - share * part)).round();
+        let rising = (level * (1.0 - share * (1.0 - part))).round();
+        match sextant as u8 % 6 {
+            0 => [level, rising, low],
+            1 => [falling, level, low],
+            2 => [low, level, rising],
+            3 => [low, falling, level],
+            4 => [rising, low, level],
+            _ => [level, low, falling],
+        }
+    }
+
+    #[test]
+    fn channels_equal_the_formula_of_six_cases_for_every_hue_saturation_and_value() {
+        for hue in 0..=255 {
+            for saturation in 0..=255 {
+                for value in 0..=255 {
+                    let [h, s, v] = [hue, saturation, value].map(f32::from);
+                    let (red, green, blue) = rgb_from_hsv(h, s, v);
+                    let expected = pillow_rgb(hue, saturation, value);
+                    assert_eq!([red, green, blue], expected, "{hue} {saturation} {value}");
+                }
+            }
+        }
+    }
 }

@@ -1,21 +1,25 @@
 //! Colour jitter: brightness, contrast, saturation and hue in random order.
 
+use simd_level::Level;
+
+use super::colours::{Access, Colours, visit};
+use super::contrast::GreySum;
 use super::{Jitter, brightness, contrast, hue, saturation};
 use crate::random::{Purpose, SampleKey};
 
 /// One draw of the colour jitter; `None` leaves the colours as they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct JitterDraw {
-    order: [Operation; 4],
-    brightness: f32,
-    contrast: f32,
-    saturation: f32,
+    pub(crate) order: [Operation; 4],
+    pub(crate) brightness: f32,
+    pub(crate) contrast: f32,
+    pub(crate) saturation: f32,
     /// In turns; `None` where the range is empty, since even a turn of 0 rounds through HSV.
-    hue: Option<f64>,
+    pub(crate) hue: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operation {
+pub(crate) enum Operation {
     Brightness,
     Contrast,
     Saturation,
@@ -42,17 +46,56 @@ impl JitterDraw {
     }
 
     /// Jitters one crop in place. Shapes: `planes` [3, H, W].
-    pub(crate) fn apply(&self, planes: &mut [u8]) {
-        for operation in self.order {
+    ///
+    /// The crop is gone through twice, since all of it must have come as far as the contrast before
+    /// its mean grey level is known.
+    pub(crate) fn apply(&self, level: Level, planes: &mut [u8]) {
+        let contrast = self.order.iter().position(|&operation| operation == Operation::Contrast);
+        let contrast = contrast.expect("invariant: an order holds every operation");
+        let (before, after) = (&self.order[..contrast], &self.order[contrast + 1..]);
+        let turn = self.hue.map(hue::Turn::new);
+        let pixels = planes.len() / 3;
+        level.run(
+            #[inline(always)]
+            || {
+                let mut grey = GreySum::new();
+                let access = if before.is_empty() { Access::Read } else { Access::Write };
+                visit(
+                    planes,
+                    access,
+                    #[inline(always)]
+                    |colours, count| {
+                        self.change(before, turn, colours);
+                        grey.add(colours, count);
+                    },
+                );
+                let mean = grey.mean(pixels);
+                visit(
+                    planes,
+                    Access::Write,
+                    #[inline(always)]
+                    |colours, _| {
+                        contrast::adjust(colours, mean, self.contrast);
+                        self.change(after, turn, colours);
+                    },
+                );
+            },
+        );
+    }
+
+    /// Applies operations other than the contrast.
+    #[inline(always)]
+    fn change(&self, operations: &[Operation], turn: Option<hue::Turn>, colours: &mut Colours) {
+        for operation in operations {
             match operation {
-                Operation::Brightness => brightness::adjust(planes, self.brightness),
-                Operation::Contrast => contrast::adjust(planes, self.contrast),
-                Operation::Saturation => saturation::adjust(planes, self.saturation),
+                Operation::Brightness => brightness::adjust(colours, self.brightness),
+                Operation::Saturation => saturation::adjust(colours, self.saturation),
                 Operation::Hue => {
-                    if let Some(turn) = self.hue {
-                        hue::adjust(planes, turn);
+                    if let Some(turn) = turn {
+                        hue::adjust(colours, turn);
                     }
                 }
+                Operation::Contrast => {}
             }
         }
     }

@@ -2,11 +2,13 @@
 
 mod blur;
 mod brightness;
+mod colours;
 mod contrast;
 mod exact;
 mod geometry;
 mod hue;
 mod jitter;
+mod resample;
 mod saturation;
 mod warp_image;
 mod warp_labels;

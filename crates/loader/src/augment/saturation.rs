@@ -1,18 +1,18 @@
 //! Saturation: a blend with the pixel's own grey level.
 
+use super::colours::{Colours, PIXELS};
 use super::exact::{blend, grey};
 
 /// Moves every channel away from the pixel's grey level by `factor`.
 ///
-/// Shapes: `planes` [3, H, W]. Source: torchvision `adjust_saturation` on a PIL image.
-pub(crate) fn adjust(planes: &mut [u8], factor: f32) {
-    let pixels = planes.len() / 3;
-    let (red, rest) = planes.split_at_mut(pixels);
-    let (green, blue) = rest.split_at_mut(pixels);
-    for ((red, green), blue) in red.iter_mut().zip(green).zip(blue) {
-        let neutral = grey(*red, *green, *blue);
-        *red = blend(neutral, *red, factor);
-        *green = blend(neutral, *green, factor);
-        *blue = blend(neutral, *blue, factor);
+/// Source: torchvision `adjust_saturation` on a PIL image.
+#[inline(always)]
+pub(crate) fn adjust(colours: &mut Colours, factor: f32) {
+    let Colours { red, green, blue } = colours;
+    for pixel in 0..PIXELS {
+        let neutral = grey(red[pixel], green[pixel], blue[pixel]);
+        red[pixel] = blend(neutral, red[pixel], factor);
+        green[pixel] = blend(neutral, green[pixel], factor);
+        blue[pixel] = blend(neutral, blue[pixel], factor);
     }
 }
