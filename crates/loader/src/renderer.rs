@@ -2,7 +2,10 @@
 
 use shard_format::{Dataset, Decoder, ReadError};
 
-use crate::augment::{Augment, Blur, BlurDraw, Geometry, ImageWarp, JitterDraw, LabelWarp};
+use crate::augment::{
+    Augment, Blur, BlurDraw, ClassBalanceDraw, CutoutDraw, Geometry, ImageWarp, JitterDraw,
+    LabelWarp,
+};
 use crate::random::SampleKey;
 
 /// The steps that a sample goes through, in order.
@@ -14,6 +17,8 @@ pub enum Stage {
     Decode,
     /// Resampling into planes.
     Resize,
+    /// Weather, light, channel statistics and RandAugment before the jitter; CutOut after the blur.
+    Styles,
     /// Colour jitter.
     Jitter,
     /// Gaussian blur.
@@ -22,7 +27,8 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in order; a stage's place is `stage as usize`.
-    pub const ALL: [Self; 5] = [Self::Labels, Self::Decode, Self::Resize, Self::Jitter, Self::Blur];
+    pub const ALL: [Self; 6] =
+        [Self::Labels, Self::Decode, Self::Resize, Self::Styles, Self::Jitter, Self::Blur];
 
     /// The stage's name in reports.
     #[must_use]
@@ -31,6 +37,7 @@ impl Stage {
             Self::Labels => "labels",
             Self::Decode => "decode",
             Self::Resize => "resize",
+            Self::Styles => "styles",
             Self::Jitter => "jitter",
             Self::Blur => "blur",
         }
@@ -86,29 +93,58 @@ impl SampleRenderer {
         let info = dataset.sample(sample);
         let source = (info.width, info.height);
         let crop = (self.crop_width, self.crop_height);
-        let geometry = Geometry::draw(&self.augment, key, source, crop);
-
-        let window = self.label_warp.aim(&geometry);
-        let map = dataset.read_labels(sample, window, &mut self.decoder)?;
         let ignore_id = dataset.index().dataset.ignore_id;
-        self.label_warp.run(&geometry, &map.train_ids, (crop.0, ignore_id), labels);
+        let augment = self.augment;
+        let extra = augment.extra;
+
+        let mut geometry = Geometry::draw(&augment, key, source, crop);
+        self.render_labels((dataset, sample), &geometry, labels)?;
+        if let Some(balance) = ClassBalanceDraw::draw(&extra.class_balanced_crop, key) {
+            for other in balance.other_crops(&augment, geometry, crop) {
+                if balance.accepts(labels, ignore_id) {
+                    break;
+                }
+                geometry = other;
+                self.render_labels((dataset, sample), &geometry, labels)?;
+            }
+        }
         on_stage(Stage::Labels);
 
-        let filter = self.augment.image_filter;
+        let filter = augment.image_filter;
         let window = ImageWarp::window(&geometry, filter);
         let image = dataset.read_image(sample, window, &mut self.decoder)?;
         on_stage(Stage::Decode);
         self.image_warp.run((&geometry, filter), window, &image.pixels, crop.0, planes);
         on_stage(Stage::Resize);
 
-        if let Some(jitter) = JitterDraw::draw(&self.augment.jitter, key) {
+        extra.paint(key, planes, crop.0);
+        on_stage(Stage::Styles);
+        if let Some(jitter) = JitterDraw::draw(&augment.jitter, key) {
             jitter.apply(planes);
         }
         on_stage(Stage::Jitter);
-        if let Some(blur) = BlurDraw::draw(&self.augment, key) {
+        if let Some(blur) = BlurDraw::draw(&augment, key) {
             self.blur.run(&blur, crop.0, planes);
         }
         on_stage(Stage::Blur);
+        if let Some(cutout) = CutoutDraw::draw(&extra.cutout, key) {
+            cutout.apply(planes, labels, crop.0, ignore_id);
+            on_stage(Stage::Styles);
+        }
+        Ok(())
+    }
+
+    /// The labels of one crop alone.
+    fn render_labels(
+        &mut self,
+        (dataset, sample): (&Dataset, usize),
+        geometry: &Geometry,
+        labels: &mut [u8],
+    ) -> Result<(), ReadError> {
+        let window = self.label_warp.aim(geometry);
+        let map = dataset.read_labels(sample, window, &mut self.decoder)?;
+        let ignore_id = dataset.index().dataset.ignore_id;
+        self.label_warp.run(geometry, &map.train_ids, (self.crop_width, ignore_id), labels);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ mod blur;
 mod brightness;
 mod contrast;
 mod exact;
+pub mod extra;
 mod geometry;
 mod hue;
 mod jitter;
@@ -14,7 +15,10 @@ mod warp_labels;
 #[cfg(test)]
 mod golden_tests;
 
+pub use extra::Extra;
+
 pub(crate) use blur::{Blur, BlurDraw};
+pub(crate) use extra::{ClassBalanceDraw, CutoutDraw};
 pub(crate) use geometry::{Geometry, Span};
 pub(crate) use jitter::JitterDraw;
 pub(crate) use warp_image::ImageWarp;
@@ -41,6 +45,8 @@ pub struct Augment {
     pub blur_sigma_max: f32,
     /// How the image is resampled; labels always take the nearest pixel.
     pub image_filter: Filter,
+    /// Weather, light and what else the reference does not have.
+    pub extra: Extra,
 }
 
 /// Ranges of the colour jitter; a draw is applied whole or not at all.
@@ -85,6 +91,7 @@ impl Augment {
             blur_sigma_min: 0.0,
             blur_sigma_max: 0.0,
             image_filter: Filter::Bicubic,
+            extra: Extra::none(),
         }
     }
 
@@ -105,6 +112,7 @@ impl Augment {
             blur_sigma_min: 0.15,
             blur_sigma_max: 1.3,
             image_filter: Filter::Bicubic,
+            extra: Extra::none(),
         }
     }
 
@@ -147,7 +155,7 @@ impl Augment {
                 return Err(LoaderError::Augment { field, found, low, high });
             }
         }
-        Ok(())
+        self.extra.validate()
     }
 }
 

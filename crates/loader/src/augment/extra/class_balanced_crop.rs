@@ -1,0 +1,75 @@
+//! Class-balanced crop: a crop that shows little but one class is drawn again.
+
+use super::equalize::level_counts;
+use super::stream::Stream;
+use super::{Check, probability};
+use crate::augment::{Augment, Geometry, Span};
+use crate::random::{Purpose, SampleKey};
+
+/// Crops in which no class covers nearly everything.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassBalancedCrop {
+    /// Probability that the rule holds for a sample.
+    pub probability: f32,
+    /// A crop is drawn again, up to 10 times, where one class covers this share of the pixels that
+    /// count or more, or where all of them are of one class.
+    pub class_share_max: f32,
+}
+
+impl ClassBalancedCrop {
+    pub(super) const NONE: Self = Self { probability: 0.0, class_share_max: 0.75 };
+
+    pub(super) fn checks(&self) -> [Check; 2] {
+        [
+            probability("extra.class_balanced_crop.probability", self.probability),
+            ("extra.class_balanced_crop.class_share_max", self.class_share_max, 0.0, 1.0),
+        ]
+    }
+}
+
+/// How often a crop is drawn again.
+const ATTEMPTS: u64 = 10;
+
+/// One draw of the rule. Source: `cat_max_ratio` of `RandomCrop` in mmsegmentation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ClassBalanceDraw {
+    class_share_max: f32,
+    key: SampleKey,
+    stream: Stream,
+}
+
+impl ClassBalanceDraw {
+    pub(crate) fn draw(settings: &ClassBalancedCrop, key: SampleKey) -> Option<Self> {
+        let stream = Stream::applies(key, Purpose::ClassBalancedCrop, settings.probability)?;
+        Some(Self { class_share_max: settings.class_share_max, key, stream })
+    }
+
+    /// Whether a crop may stay: at least two classes, and none with too large a share.
+    ///
+    /// Shapes: `labels` [H, W].
+    pub(crate) fn accepts(&self, labels: &[u8], ignore_id: u8) -> bool {
+        let mut counts = level_counts(labels);
+        counts[usize::from(ignore_id)] = 0;
+        let (all, most) = (counts.iter().sum::<u64>(), counts.iter().max().copied().unwrap_or(0));
+        all > most && (most as f64) < f64::from(self.class_share_max) * all as f64
+    }
+
+    /// The crops to try one after the other: of the same scale and flip, at other places.
+    pub(crate) fn other_crops(
+        self,
+        augment: &Augment,
+        first: Geometry,
+        crop: (u32, u32),
+    ) -> impl Iterator<Item = Geometry> {
+        // The scale as `Geometry` draws it.
+        let scale = self.key.uniform(Purpose::Scale, augment.scale_min, augment.scale_max);
+        (1..=ATTEMPTS).map(move |attempt| {
+            let draws = self.stream.part(attempt);
+            Geometry {
+                x: Span::place(first.x.source, scale, crop.0, |places| draws.below(1, places)),
+                y: Span::place(first.y.source, scale, crop.1, |places| draws.below(2, places)),
+                flip: first.flip,
+            }
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! Cast shadows: polygons on the lower part of the crop with less, bluer light inside.
+
+use super::plane_rows::{Frame, for_each_row};
+use super::stream::Stream;
+use super::stroke::pixels;
+use super::{Check, probability};
+use crate::augment::exact::byte;
+use crate::random::{Purpose, SampleKey};
+
+/// Shadows of things outside the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shadow {
+    /// Probability that shadows fall on a sample.
+    pub probability: f32,
+    /// Most shadows in a crop, at least 1.
+    pub polygons_max: u32,
+    /// Least light inside a shadow, as a share of that outside.
+    pub light_min: f32,
+    /// Most light inside a shadow, as a share of that outside.
+    pub light_max: f32,
+}
+
+impl Shadow {
+    pub(super) const NONE: Self =
+        Self { probability: 0.0, polygons_max: 3, light_min: 0.3, light_max: 0.65 };
+
+    pub(super) fn checks(&self) -> [Check; 4] {
+        [
+            probability("extra.shadow.probability", self.probability),
+            ("extra.shadow.polygons_max", self.polygons_max as f32, 1.0, 64.0),
+            ("extra.shadow.light_min", self.light_min, 0.0, 1.0),
+            ("extra.shadow.light_max", self.light_max, self.light_min, 1.0),
+        ]
+    }
+}
+
+/// Red, green and blue of the light in a shadow, which comes from the sky.
+const TINT: [f32; 3] = [0.93, 0.98, 1.06];
+
+/// Corners of a shadow, fewest and most.
+const CORNERS: (u32, u32) = (4, 7);
+
+/// One draw of the shadows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct ShadowDraw {
+    polygons: u32,
+    light: f32,
+    /// Width of the soft rim, as a share of the crop's shorter side.
+    rim: f32,
+    stream: Stream,
+}
+
+/// Corners in order, x and y in pixels.
+type Polygon = Vec<(f32, f32)>;
+
+impl ShadowDraw {
+    pub(super) fn draw(shadow: &Shadow, key: SampleKey) -> Option<Self> {
+        let stream = Stream::applies(key, Purpose::Shadow, shadow.probability)?;
+        Some(Self {
+            polygons: 1 + stream.below(1, shadow.polygons_max),
+            light: stream.uniform(2, shadow.light_min, shadow.light_max),
+            rim: stream.uniform(3, 0.002, 0.02),
+            stream: stream.part(4),
+        })
+    }
+
+    /// Shapes: `planes` [3, H, crop_width].
+    pub(super) fn apply(&self, planes: &mut [u8], crop_width: u32) {
+        let frame = Frame::of(planes, crop_width);
+        let polygons = self.polygons(frame);
+        let rim = (self.rim * frame.side()).max(1.0);
+        let light = TINT.map(|tint| (self.light * tint).min(1.0));
+        let mut depth = vec![0.0_f32; frame.width];
+        let mut crossings = Vec::new();
+        for_each_row(planes, frame, |y, rows| {
+            depth.fill(0.0);
+            for polygon in &polygons {
+                cross(polygon, y as f32, &mut crossings);
+                for span in crossings.chunks_exact(2) {
+                    deepen(&mut depth, (span[0], span[1]), rim);
+                }
+            }
+            for (row, light) in rows.into_iter().zip(light) {
+                for (value, &depth) in row.iter_mut().zip(depth.iter()) {
+                    *value = byte(f32::from(*value) * (1.0 + (light - 1.0) * depth));
+                }
+            }
+        });
+    }
+
+    fn polygons(&self, frame: Frame) -> Vec<Polygon> {
+        (0..u64::from(self.polygons))
+            .map(|number| polygon(self.stream.part(number), frame))
+            .collect()
+    }
+}
+
+/// A polygon around a centre: one corner in each of equal parts of the way around a square, so that
+/// no two sides cross.
+fn polygon(stream: Stream, frame: Frame) -> Polygon {
+    let (width, height) = (frame.width as f32, frame.height as f32);
+    let centre = (stream.uniform(1, 0.0, 1.0) * width, stream.uniform(2, 0.5, 0.95) * height);
+    let half = (stream.uniform(3, 0.15, 0.55) * width, stream.uniform(4, 0.06, 0.28) * height);
+    // Shadows lie along the light: all rows of one are shifted alike.
+    let slant = stream.uniform(5, -1.5, 1.5);
+    let corners = CORNERS.0 + stream.below(6, CORNERS.1 - CORNERS.0 + 1);
+    let corner = |number: u32| {
+        let draws = stream.part(u64::from(16 + number));
+        let around = (number as f32 + draws.uniform(1, 0.1, 0.9)) * (4.0 / corners as f32);
+        let (x, y) = on_square(around);
+        let reach = draws.uniform(2, 0.6, 1.1);
+        let down = y * reach * half.1;
+        (centre.0 + x * reach * half.0 + slant * down, centre.1 + down)
+    };
+    (0..corners).map(corner).collect()
+}
+
+/// The place at `around`, in sides, on the way around the square from (-1, -1) to (1, 1).
+fn on_square(around: f32) -> (f32, f32) {
+    let along = 2.0 * (around - (around as u32) as f32) - 1.0;
+    match around as u32 {
+        0 => (along, -1.0),
+        1 => (1.0, along),
+        2 => (-along, 1.0),
+        _ => (-1.0, -along),
+    }
+}
+
+/// The places where a polygon's sides cross the row `y`, in order; their number is even.
+fn cross(polygon: &[(f32, f32)], y: f32, crossings: &mut Vec<f32>) {
+    crossings.clear();
+    let mut from = polygon[polygon.len() - 1];
+    for &to in polygon {
+        if (from.1 <= y) != (to.1 <= y) {
+            crossings.push(from.0 + (to.0 - from.0) * ((y - from.1) / (to.1 - from.1)));
+        }
+        from = to;
+    }
+    crossings.sort_by(f32::total_cmp);
+}
+
+/// Full depth between the ends of a span, falling to 0 at the ends over `rim` pixels.
+fn deepen(depth: &mut [f32], (left, right): (f32, f32), rim: f32) {
+    let (centre, reach) = (0.5 * (left + right), 0.5 * (right - left));
+    for x in pixels(centre, reach, depth.len()) {
+        let inside = (x as f32 - left).min(right - x as f32) / rim;
+        depth[x] = depth[x].max(inside.clamp(0.0, 1.0));
+    }
+}

@@ -1,0 +1,157 @@
+//! Snow: flat light, white air, snow on the ground and flakes in front of it all.
+
+use super::coarse_field::{CoarseField, SmoothNoise};
+use super::haze::Haze;
+use super::plane_rows::{Frame, for_each_row};
+use super::stream::Stream;
+use super::stroke::Stroke;
+use super::{Check, probability};
+use crate::augment::exact::byte;
+use crate::random::{Purpose, SampleKey};
+
+/// Snow in flat light.
+const WHITE: [f32; 3] = [236.0, 240.0, 246.0];
+
+/// Falling and lying snow; lengths scale with the crop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Snow {
+    /// Probability that it snows on a sample.
+    pub probability: f32,
+    /// Fewest flakes in a crop.
+    pub flakes_min: u32,
+    /// Most flakes in a crop.
+    pub flakes_max: u32,
+    /// Radius of the largest flakes, as a share of the crop's shorter side.
+    pub radius_max: f32,
+    /// Largest slant of the flakes' fall to either side, in columns for each row.
+    pub slant_max: f32,
+    /// Most of the ground that lying snow hides, as a share.
+    pub cover_max: f32,
+}
+
+impl Snow {
+    pub(super) const NONE: Self = Self {
+        probability: 0.0,
+        flakes_min: 800,
+        flakes_max: 3000,
+        radius_max: 0.008,
+        slant_max: 1.0,
+        cover_max: 0.6,
+    };
+
+    pub(super) fn checks(&self) -> [Check; 6] {
+        [
+            probability("extra.snow.probability", self.probability),
+            ("extra.snow.flakes_min", self.flakes_min as f32, 0.0, 100_000.0),
+            ("extra.snow.flakes_max", self.flakes_max as f32, self.flakes_min as f32, 100_000.0),
+            ("extra.snow.radius_max", self.radius_max, 0.0, 0.1),
+            ("extra.snow.slant_max", self.slant_max, 0.0, 10.0),
+            ("extra.snow.cover_max", self.cover_max, 0.0, 1.0),
+        ]
+    }
+}
+
+/// Flakes at about one distance from the camera.
+struct Layer {
+    /// The share of all flakes.
+    share: f32,
+    /// Their radius, relative to that of the largest.
+    radius: f32,
+    opacity: f32,
+}
+
+/// Near flakes are out of focus.
+const LAYERS: [Layer; 3] = [
+    Layer { share: 0.72, radius: 0.2, opacity: 0.75 },
+    Layer { share: 0.23, radius: 0.42, opacity: 0.85 },
+    Layer { share: 0.05, radius: 0.8, opacity: 0.6 },
+];
+
+/// One draw of the snow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct SnowDraw {
+    haze: Haze,
+    flakes: Stream,
+    count: u32,
+    radius: f32,
+    slant: f32,
+    ground: Stream,
+    cover: f32,
+}
+
+impl SnowDraw {
+    pub(super) fn draw(snow: &Snow, key: SampleKey) -> Option<Self> {
+        let stream = Stream::applies(key, Purpose::Snow, snow.probability)?;
+        let level = stream.uniform(1, 190.0, 225.0);
+        let haze = Haze {
+            patches: stream.part(2),
+            density: stream.uniform(3, 0.3, 1.0),
+            horizon: stream.uniform(4, 0.38, 0.52),
+            air: [level - 3.0, level, level + 4.0],
+            light: stream.uniform(5, 0.85, 1.0),
+            paleness: stream.uniform(6, 0.3, 0.55),
+        };
+        Some(Self {
+            haze,
+            flakes: stream.part(7),
+            count: snow.flakes_min + stream.below(8, snow.flakes_max - snow.flakes_min + 1),
+            radius: snow.radius_max,
+            slant: stream.uniform(9, -snow.slant_max, snow.slant_max),
+            ground: stream.part(10),
+            cover: stream.uniform(11, 0.0, snow.cover_max),
+        })
+    }
+
+    /// Shapes: `planes` [3, H, crop_width].
+    pub(super) fn apply(&self, planes: &mut [u8], crop_width: u32) {
+        let frame = Frame::of(planes, crop_width);
+        self.lie(planes, frame);
+        self.haze.apply(planes, frame);
+        let mut number = 0;
+        for layer in &LAYERS {
+            for _ in 0..(self.count as f32 * layer.share) as u32 {
+                self.flake(layer, self.flakes.part(number), frame).paint(planes, frame, WHITE);
+                number += 1;
+            }
+        }
+    }
+
+    /// Snow in patches on what lies below the horizon; the dark of the ground shows through.
+    fn lie(&self, planes: &mut [u8], frame: Frame) {
+        let side = frame.side();
+        let noise = SmoothNoise::new(self.ground, (0.4 * side, 0.12 * side));
+        let horizon = self.haze.horizon * frame.height as f32;
+        let cover = CoarseField::new(frame, |x, y| {
+            let below = ((y - horizon) / (0.12 * side)).clamp(0.0, 1.0);
+            // Patches with soft rims: the more cover, the fewer gaps.
+            let patch = (3.0 * (noise.at(x, y) - 0.75 + self.cover)).clamp(0.0, 1.0);
+            0.85 * below * patch
+        });
+        let mut share = vec![0.0; frame.width];
+        for_each_row(planes, frame, |y, rows| {
+            cover.fill_row(y, &mut share);
+            for (row, white) in rows.into_iter().zip(WHITE) {
+                for (value, &share) in row.iter_mut().zip(share.iter()) {
+                    let old = f32::from(*value);
+                    *value = byte(old + (white - old) * share);
+                }
+            }
+        });
+    }
+
+    fn flake(&self, layer: &Layer, flake: Stream, frame: Frame) -> Stroke {
+        let radius = layer.radius * self.radius * frame.side() * flake.uniform(1, 0.6, 1.25);
+        let slant = self.slant + flake.uniform(2, -0.25, 0.25);
+        let norm = (1.0 + slant * slant).sqrt();
+        Stroke {
+            centre: (
+                flake.uniform(3, -radius, frame.width as f32 + radius),
+                flake.uniform(4, -radius, frame.height as f32 + radius),
+            ),
+            direction: (slant / norm, 1.0 / norm),
+            half_length: radius * flake.uniform(5, 1.0, 1.9),
+            half_width: radius,
+            opacity: layer.opacity * flake.uniform(6, 0.5, 1.0),
+        }
+    }
+}
