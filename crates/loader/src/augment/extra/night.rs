@@ -64,6 +64,7 @@ pub(super) struct NightDraw {
     tint: [f32; 3],
     lamp_stream: Stream,
     grain_stream: Stream,
+    headlights: Stream,
 }
 
 /// One lamp, in pixels.
@@ -88,6 +89,7 @@ impl NightDraw {
             tint: [1.0, 0.72 + 0.24 * white, 0.38 + 0.56 * white],
             lamp_stream: stream.part(5),
             grain_stream: stream.part(6),
+            headlights: stream.part(7),
         })
     }
 
@@ -97,9 +99,11 @@ impl NightDraw {
         let lamps: Vec<Lamp> = (0..self.lamps)
             .map(|lamp| Lamp::draw(self.lamp_stream.part(u64::from(lamp)), frame))
             .collect();
+        let headlights = Headlights::draw(self.headlights, frame);
         let field = CoarseField::new(frame, |x, y| {
-            lamps.iter().fold(0.0, |sum, lamp| sum + lamp.light_at(x, y))
+            lamps.iter().fold(headlights.light_at(x, y), |sum, lamp| sum + lamp.light_at(x, y))
         });
+        let exposure = exposure(planes);
         let grain = Grain::new(self.grain_stream, frame.width);
         let mut lamp_light = vec![0.0; frame.width];
         for_each_row(planes, frame, |y, rows| {
@@ -108,7 +112,7 @@ impl NightDraw {
             let up = (2.0 - height * (2.0 / SKY_END)).clamp(0.0, 1.0);
             let number = 4 * y as u64;
             let grains = [0, 1, 2, 3].map(|channel| grain.row(number + channel));
-            self.darken_row(rows, &lamp_light, up, grains);
+            self.darken_row(rows, &lamp_light, (up, exposure), grains);
         });
         for lamp in &lamps {
             lamp.paint(planes, frame, self.tint);
@@ -120,7 +124,7 @@ impl NightDraw {
         &self,
         [red, green, blue]: [&mut [u8]; 3],
         lamp_light: &[f32],
-        up: f32,
+        (up, exposure): (f32, f32),
         grains: [&[f32]; 4],
     ) {
         let width = lamp_light.len();
@@ -146,11 +150,50 @@ impl NightDraw {
                     + lamp_light[x] * self.tint[channel]
                     + kept;
                 let noise = common + 0.6 * self.noise * grains[channel][x];
-                byte((BLACK[channel] + pale * share * light + noise).clamp(0.0, 255.0))
+                byte((BLACK[channel] + pale * share * light * exposure + noise).clamp(0.0, 255.0))
             };
             (red[x], green[x], blue[x]) = (seen(0), seen(1), seen(2));
         }
     }
+}
+
+/// What the lamps of the own vehicle light, in pixels: a wide, low pool on the road.
+#[derive(Debug, Clone, Copy)]
+struct Headlights {
+    pool: (f32, f32),
+    reach: (f32, f32),
+    strength: f32,
+}
+
+impl Headlights {
+    fn draw(stream: Stream, frame: Frame) -> Self {
+        let side = frame.side();
+        Self {
+            pool: (
+                stream.uniform(1, 0.3, 0.7) * frame.width as f32,
+                stream.uniform(2, 0.68, 0.85) * frame.height as f32,
+            ),
+            reach: (0.55 * side, 0.22 * side),
+            // Two vehicles of three have them on.
+            strength: stream.uniform(3, -0.3, 0.6).max(0.0),
+        }
+    }
+
+    /// The light on a place, as a share of the day's.
+    fn light_at(&self, x: f32, y: f32) -> f32 {
+        let (right, down) =
+            ((x - self.pool.0) / self.reach.0, (y - self.pool.1) / self.reach.1);
+        let distance = right * right + down * down;
+        self.strength / ((1.0 + distance) * (1.0 + distance))
+    }
+}
+
+/// How much longer or shorter than usual the picture is exposed: a camera evens out the brightness
+/// of scenes, though not wholly.
+fn exposure(planes: &[u8]) -> f32 {
+    let sum: u64 = planes.iter().map(|&value| u64::from(value)).sum();
+    let mean = (sum as f64 / planes.len() as f64) as f32;
+    (100.0 / mean.max(1.0)).clamp(0.8, 1.7)
 }
 
 impl Lamp {

@@ -1,5 +1,6 @@
 //! Cast shadows: polygons on the lower part of the crop with less, bluer light inside.
 
+use super::coarse_field::{CoarseField, SmoothNoise};
 use super::plane_rows::{Frame, for_each_row};
 use super::stream::Stream;
 use super::stroke::pixels;
@@ -22,7 +23,7 @@ pub struct Shadow {
 
 impl Shadow {
     pub(super) const NONE: Self =
-        Self { probability: 0.0, polygons_max: 3, light_min: 0.3, light_max: 0.65 };
+        Self { probability: 0.0, polygons_max: 3, light_min: 0.35, light_max: 0.7 };
 
     pub(super) fn checks(&self) -> [Check; 4] {
         [
@@ -40,6 +41,9 @@ const TINT: [f32; 3] = [0.93, 0.98, 1.06];
 /// Corners of a shadow, fewest and most.
 const CORNERS: (u32, u32) = (4, 7);
 
+/// The light at a place is the mean over these rows about it, in widths of the rim.
+const RIM_LINES: [f32; 4] = [-0.375, -0.125, 0.125, 0.375];
+
 /// One draw of the shadows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct ShadowDraw {
@@ -47,6 +51,8 @@ pub(super) struct ShadowDraw {
     light: f32,
     /// Width of the soft rim, as a share of the crop's shorter side.
     rim: f32,
+    /// 0 for the shadow of a wall, up to 1 for that of a thin tree.
+    gaps: f32,
     stream: Stream,
 }
 
@@ -59,8 +65,10 @@ impl ShadowDraw {
         Some(Self {
             polygons: 1 + stream.below(1, shadow.polygons_max),
             light: stream.uniform(2, shadow.light_min, shadow.light_max),
-            rim: stream.uniform(3, 0.002, 0.02),
-            stream: stream.part(4),
+            rim: stream.uniform(3, 0.004, 0.04),
+            // Half of the shadows are of trees.
+            gaps: stream.uniform(4, -1.0, 1.0).max(0.0),
+            stream: stream.part(5),
         })
     }
 
@@ -70,15 +78,23 @@ impl ShadowDraw {
         let polygons = self.polygons(frame);
         let rim = (self.rim * frame.side()).max(1.0);
         let light = TINT.map(|tint| (self.light * tint).min(1.0));
-        let mut depth = vec![0.0_f32; frame.width];
+        let leaves = SmoothNoise::new(self.stream, (0.09 * frame.side(), 0.05 * frame.side()));
+        let gaps = CoarseField::new(frame, |x, y| self.gaps * leaves.at(x, y));
+        let (mut depth, mut dapple) = (vec![0.0_f32; frame.width], vec![0.0; frame.width]);
         let mut crossings = Vec::new();
         for_each_row(planes, frame, |y, rows| {
             depth.fill(0.0);
             for polygon in &polygons {
-                cross(polygon, y as f32, &mut crossings);
-                for span in crossings.chunks_exact(2) {
-                    deepen(&mut depth, (span[0], span[1]), rim);
+                for line in RIM_LINES {
+                    cross(polygon, y as f32 + line * rim, &mut crossings);
+                    for span in crossings.chunks_exact(2) {
+                        deepen(&mut depth, (span[0], span[1]), rim);
+                    }
                 }
+            }
+            gaps.fill_row(y, &mut dapple);
+            for (depth, &dapple) in depth.iter_mut().zip(dapple.iter()) {
+                *depth = depth.min(1.0) * (3.2 - 8.0 * dapple).clamp(0.0, 1.0);
             }
             for (row, light) in rows.into_iter().zip(light) {
                 for (value, &depth) in row.iter_mut().zip(depth.iter()) {
@@ -99,8 +115,11 @@ impl ShadowDraw {
 /// no two sides cross.
 fn polygon(stream: Stream, frame: Frame) -> Polygon {
     let (width, height) = (frame.width as f32, frame.height as f32);
-    let centre = (stream.uniform(1, 0.0, 1.0) * width, stream.uniform(2, 0.5, 0.95) * height);
-    let half = (stream.uniform(3, 0.15, 0.55) * width, stream.uniform(4, 0.06, 0.28) * height);
+    // What casts a shadow stands beside the road: shadows come in from the left or the right.
+    let inward = stream.uniform(1, -0.15, 0.25);
+    let across = if stream.unit(7) < 0.5 { inward } else { 1.0 - inward };
+    let centre = (across * width, stream.uniform(2, 0.55, 0.95) * height);
+    let half = (stream.uniform(3, 0.3, 0.8) * width, stream.uniform(4, 0.06, 0.25) * height);
     // Shadows lie along the light: all rows of one are shifted alike.
     let slant = stream.uniform(5, -1.5, 1.5);
     let corners = CORNERS.0 + stream.below(6, CORNERS.1 - CORNERS.0 + 1);
@@ -139,11 +158,11 @@ fn cross(polygon: &[(f32, f32)], y: f32, crossings: &mut Vec<f32>) {
     crossings.sort_by(f32::total_cmp);
 }
 
-/// Full depth between the ends of a span, falling to 0 at the ends over `rim` pixels.
+/// Adds one line's part of the depth between the ends of a span, falling to 0 over `rim` pixels.
 fn deepen(depth: &mut [f32], (left, right): (f32, f32), rim: f32) {
     let (centre, reach) = (0.5 * (left + right), 0.5 * (right - left));
     for x in pixels(centre, reach, depth.len()) {
         let inside = (x as f32 - left).min(right - x as f32) / rim;
-        depth[x] = depth[x].max(inside.clamp(0.0, 1.0));
+        depth[x] += inside.clamp(0.0, 1.0) * (1.0 / RIM_LINES.len() as f32);
     }
 }

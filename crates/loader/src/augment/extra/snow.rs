@@ -1,6 +1,7 @@
 //! Snow: flat light, white air, snow on the ground and flakes in front of it all.
 
 use super::coarse_field::{CoarseField, SmoothNoise};
+use super::grain::Grain;
 use super::haze::Haze;
 use super::plane_rows::{Frame, for_each_row};
 use super::stream::Stream;
@@ -116,25 +117,35 @@ impl SnowDraw {
         }
     }
 
-    /// Snow in patches on what lies below the horizon; the dark of the ground shows through.
+    /// Snow in patches on what lies below the horizon, on bright ground first.
     fn lie(&self, planes: &mut [u8], frame: Frame) {
         let side = frame.side();
-        let noise = SmoothNoise::new(self.ground, (0.4 * side, 0.12 * side));
+        let noise = SmoothNoise::new(self.ground, (1.5, 1.5));
         let horizon = self.haze.horizon * frame.height as f32;
         let cover = CoarseField::new(frame, |x, y| {
-            let below = ((y - horizon) / (0.12 * side)).clamp(0.0, 1.0);
-            // Patches with soft rims: the more cover, the fewer gaps.
-            let patch = (3.0 * (noise.at(x, y) - 0.75 + self.cover)).clamp(0.0, 1.0);
-            0.85 * below * patch
+            let below = (y - horizon) / side;
+            // The place on a level ground, in heights of the camera: patches shrink with distance.
+            let away = 1.0 / (below.max(0.0) + 0.04);
+            let right = (x - 0.5 * frame.width as f32) / side * away;
+            let patch = noise.at(right + 32.0, away) + self.cover - 1.15;
+            patch + (4.0 * below - 0.6).min(0.0)
         });
-        let mut share = vec![0.0; frame.width];
-        for_each_row(planes, frame, |y, rows| {
-            cover.fill_row(y, &mut share);
-            for (row, white) in rows.into_iter().zip(WHITE) {
-                for (value, &share) in row.iter_mut().zip(share.iter()) {
-                    let old = f32::from(*value);
-                    *value = byte(old + (white - old) * share);
-                }
+        let crumbs = Grain::new(self.ground.part(4), frame.width);
+        let mut bias = vec![0.0; frame.width];
+        for_each_row(planes, frame, |y, [red, green, blue]| {
+            cover.fill_row(y, &mut bias);
+            for (bias, &crumb) in bias.iter_mut().zip(crumbs.row(y as u64)) {
+                *bias += 0.05 * crumb;
+            }
+            for (((red, green), blue), &bias) in
+                red.iter_mut().zip(green).zip(blue).zip(bias.iter())
+            {
+                let rgb = [f32::from(*red), f32::from(*green), f32::from(*blue)];
+                let grey = (rgb[0] + rgb[1] + rgb[2]) * (1.0 / 765.0);
+                let share = 0.9 * (12.0 * (bias + 0.7 * grey)).clamp(0.0, 1.0);
+                let seen =
+                    |channel: usize| byte(rgb[channel] + (WHITE[channel] - rgb[channel]) * share);
+                (*red, *green, *blue) = (seen(0), seen(1), seen(2));
             }
         });
     }
