@@ -72,3 +72,41 @@ impl ChannelStatisticsDraw {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moments(plane: &[u8]) -> (f32, f32) {
+        let count = plane.len() as f32;
+        let mean = plane.iter().map(|&value| f32::from(value)).sum::<f32>() / count;
+        let square = |&value: &u8| (f32::from(value) - mean) * (f32::from(value) - mean);
+        (mean, (plane.iter().map(square).sum::<f32>() / count).sqrt())
+    }
+
+    #[test]
+    fn each_channel_gets_the_drawn_mean_and_deviation() {
+        let settings = ChannelStatistics { probability: 1.0, ..ChannelStatistics::NONE };
+        // Levels 101 to 155 about a mean of 128: nothing is clipped.
+        let scene: Vec<u8> = (0..3 * 64 * 55).map(|pixel| 101 + (pixel % 55) as u8).collect();
+        let before = moments(&scene[..64 * 55]);
+        let mut drawn = Vec::new();
+        for index in 0..50 {
+            let key = SampleKey::new(1, "gtav", 0, index);
+            let draw = ChannelStatisticsDraw::draw(&settings, key).unwrap();
+            let mut planes = scene.clone();
+            draw.apply(&mut planes);
+            for (channel, plane) in planes.chunks_exact(64 * 55).enumerate() {
+                let after = moments(plane);
+                let (shift, factor) = (draw.mean_shifts[channel], draw.deviation_factors[channel]);
+                assert!(shift.abs() <= 40.0 && (0.5..=1.5).contains(&factor));
+                // Levels are rounded, by half a level at most, and at a factor near 1 all alike.
+                assert!((after.0 - before.0 - shift).abs() < 0.51, "{index} {channel}");
+                assert!((after.1 - before.1 * factor).abs() < 0.51, "{index} {channel}");
+                drawn.push(shift);
+            }
+        }
+        drawn.sort_by(f32::total_cmp);
+        assert!(drawn[0] < -30.0 && drawn[drawn.len() - 1] > 30.0);
+    }
+}

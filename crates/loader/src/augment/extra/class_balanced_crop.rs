@@ -73,3 +73,52 @@ impl ClassBalanceDraw {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(class_share_max: f32) -> ClassBalanceDraw {
+        let settings = ClassBalancedCrop { probability: 1.0, class_share_max };
+        ClassBalanceDraw::draw(&settings, SampleKey::new(1, "gtav", 0, 0)).unwrap()
+    }
+
+    /// Counts of classes 0 and 1 and of pixels that do not count.
+    fn labels(zeros: usize, ones: usize, ignored: usize) -> Vec<u8> {
+        [vec![0; zeros], vec![1; ones], vec![255; ignored]].concat()
+    }
+
+    #[test]
+    fn the_largest_share_of_the_counting_pixels_decides() {
+        assert!(rule(0.75).accepts(&labels(74, 26, 0), 255));
+        assert!(!rule(0.75).accepts(&labels(75, 25, 0), 255));
+        assert!(!rule(0.75).accepts(&labels(25, 75, 0), 255));
+        assert!(rule(0.75).accepts(&labels(74, 26, 5000), 255));
+        assert!(!rule(0.75).accepts(&labels(76, 24, 5000), 255));
+    }
+
+    #[test]
+    fn a_single_class_or_none_at_all_is_refused_even_at_share_1() {
+        assert!(!rule(1.0).accepts(&labels(100, 0, 0), 255));
+        assert!(!rule(1.0).accepts(&labels(0, 100, 50), 255));
+        assert!(!rule(1.0).accepts(&labels(0, 0, 100), 255));
+        assert!(rule(1.0).accepts(&labels(99, 1, 0), 255));
+    }
+
+    #[test]
+    fn ten_other_places_are_tried_and_they_differ() {
+        let augment = Augment::reference();
+        let key = SampleKey::new(1, "gtav", 0, 0);
+        let first = Geometry::draw(&augment, key, (2048, 1024), (256, 256));
+        let others: Vec<Geometry> = rule(0.75).other_crops(&augment, first, (256, 256)).collect();
+        assert_eq!(others.len(), 10);
+        let mut places: Vec<(u32, u32)> =
+            others.iter().map(|other| (other.x.first, other.y.first)).collect();
+        assert!(others.iter().all(|other| other.x.scaled == first.x.scaled));
+        assert!(others.iter().all(|other| other.flip == first.flip));
+        places.push((first.x.first, first.y.first));
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 11);
+    }
+}

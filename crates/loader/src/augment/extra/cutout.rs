@@ -154,3 +154,70 @@ fn mean(plane: &[u8]) -> u8 {
     let pixels = plane.len() as u64;
     ((sum + pixels / 2) / pixels) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CUTOUT: Cutout = Cutout { probability: 1.0, rectangles_max: 1, ..Cutout::NONE };
+
+    fn draw(cutout: &Cutout, index: u64) -> CutoutDraw {
+        CutoutDraw::draw(cutout, SampleKey::new(1, "gtav", 0, index)).unwrap()
+    }
+
+    #[test]
+    fn a_rectangles_area_lies_in_the_range_and_its_labels_are_ignored() {
+        for index in 0..200 {
+            let mut planes: Vec<u8> = (0..3 * 120 * 90).map(|pixel| (pixel % 251) as u8).collect();
+            let mut labels = vec![3; 120 * 90];
+            let before = planes.clone();
+            draw(&CUTOUT, index).apply(&mut planes, &mut labels, 120, 255);
+            let cut = labels.iter().filter(|&&label| label == 255).count();
+            // 1 to 8 hundredths of 10800 pixels, up to half of the longest row or column, 46.
+            assert!((108 - 23..=864 + 23).contains(&cut), "{index}: {cut}");
+            for (pixel, &label) in labels.iter().enumerate() {
+                for channel in [0, 1, 2].map(|plane| plane * 120 * 90 + pixel) {
+                    // The mean of 0 to 250, almost evenly.
+                    let expected = if label == 255 { 125 } else { before[channel] };
+                    assert!(planes[channel].abs_diff(expected) <= u8::from(label == 255));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn kept_labels_do_not_change_and_black_is_black() {
+        let cutout = Cutout { fill: CutoutFill::Black, labels: CutoutLabels::Keep, ..CUTOUT };
+        let (mut planes, mut labels) = (vec![200; 3 * 120 * 90], vec![3; 120 * 90]);
+        draw(&cutout, 0).apply(&mut planes, &mut labels, 120, 255);
+        assert!(labels.iter().all(|&label| label == 3));
+        let black = planes.iter().filter(|&&level| level == 0).count();
+        assert!(black >= 3 * 85 && planes.iter().all(|&level| level == 0 || level == 200));
+    }
+
+    #[test]
+    fn no_more_rectangles_are_cut_than_asked_for_and_sometimes_as_many() {
+        let cutout = Cutout { rectangles_max: 3, ..CUTOUT };
+        let numbers: Vec<u32> = (0..100).map(|index| draw(&cutout, index).rectangles).collect();
+        for number in 1..=3 {
+            assert!(numbers.contains(&number));
+        }
+        assert!(numbers.iter().all(|number| (1..=3).contains(number)));
+    }
+
+    #[test]
+    fn rectangles_of_extreme_aspect_keep_their_area_inside_narrow_crops() {
+        let cutout = Cutout { area_min: 0.5, area_max: 0.5, aspect_max: 1000.0, ..CUTOUT };
+        for frame in [Frame { width: 4, height: 200 }, Frame { width: 200, height: 4 }] {
+            for index in 0..100 {
+                let stream = draw(&cutout, index).stream;
+                let rectangle = Rectangle::draw(&cutout, stream, frame);
+                let area = rectangle.width * rectangle.height;
+                // 400 pixels; widths and heights are rounded.
+                assert!((300..=500).contains(&area), "{rectangle:?}");
+                assert!(rectangle.left + rectangle.width <= frame.width);
+                assert!(rectangle.top + rectangle.height <= frame.height);
+            }
+        }
+    }
+}

@@ -36,3 +36,24 @@ impl Grain {
         &self.values[start..start + self.width]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, SampleKey};
+
+    #[test]
+    fn grain_has_mean_0_and_deviation_1_and_rows_differ() {
+        let key = SampleKey::new(1, "gtav", 0, 0);
+        let stream = Stream::applies(key, Purpose::Night, 1.0).unwrap();
+        let grain = Grain::new(stream, 700);
+        let count = grain.values.len() as f32;
+        let mean = grain.values.iter().sum::<f32>() / count;
+        let variance = grain.values.iter().map(|value| value * value).sum::<f32>() / count;
+        // Standard deviations of both for 4796 normal draws: 0.0144 and 0.0204; five of them.
+        assert!(mean.abs() < 0.072, "{mean}");
+        assert!((variance - 1.0).abs() < 0.102, "{variance}");
+        assert_ne!(grain.row(0), grain.row(1));
+        assert_eq!(grain.row(3).len(), 700);
+    }
+}

@@ -22,6 +22,13 @@ mod stream;
 mod stroke;
 mod sun_flare;
 
+#[cfg(test)]
+mod pillow_tests;
+#[cfg(test)]
+mod renderer_tests;
+#[cfg(test)]
+mod style_tests;
+
 pub use channel_statistics::ChannelStatistics;
 pub use class_balanced_crop::ClassBalancedCrop;
 pub use cutout::{Cutout, CutoutFill, CutoutLabels};

@@ -181,8 +181,7 @@ impl Headlights {
 
     /// The light on a place, as a share of the day's.
     fn light_at(&self, x: f32, y: f32) -> f32 {
-        let (right, down) =
-            ((x - self.pool.0) / self.reach.0, (y - self.pool.1) / self.reach.1);
+        let (right, down) = ((x - self.pool.0) / self.reach.0, (y - self.pool.1) / self.reach.1);
         let distance = right * right + down * down;
         self.strength / ((1.0 + distance) * (1.0 + distance))
     }
@@ -232,5 +231,69 @@ impl Lamp {
             };
             disc.paint(planes, frame, tint.map(|tint| 255.0 * (tint + (1.0 - tint) * paleness)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_night(night: &Night, planes: &[u8], index: u64) -> Vec<u8> {
+        let mut planes = planes.to_vec();
+        let draw = NightDraw::draw(night, SampleKey::new(1, "gtav", 0, index)).unwrap();
+        draw.apply(&mut planes, 96);
+        planes
+    }
+
+    fn mean(values: &[u8]) -> f32 {
+        values.iter().map(|&value| f32::from(value)).sum::<f32>() / values.len() as f32
+    }
+
+    #[test]
+    fn brightness_falls_to_half_or_less_on_average_and_the_sky_is_darkest() {
+        let night = Night { probability: 1.0, ..Night::NONE };
+        let dark = Night { lamps_max: 0, noise_levels_max: 0.0, ..night };
+        for level in [90, 128, 200] {
+            let scene = vec![level; 3 * 96 * 96];
+            let mut sum = 0.0;
+            for index in 0..30 {
+                let found = mean(&at_night(&night, &scene, index));
+                // Many lamps leave no dark corner.
+                assert!(found < 0.8 * f32::from(level), "{level} {index}: {found}");
+                sum += found;
+                let planes = at_night(&dark, &scene, index);
+                let (sky, ground) = (mean(&planes[..96 * 20]), mean(&planes[96 * 70..96 * 90]));
+                // The level of black is the same in both; 90 is not bright enough for a sky.
+                assert!(level < 128 || sky < 0.8 * ground, "{level} {index}: {sky} {ground}");
+            }
+            assert!(sum / 30.0 < 0.5 * f32::from(level), "{level}: {sum}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_without_lamps_is_bluish_and_grainy() {
+        let night = Night { probability: 1.0, lamps_max: 0, ..Night::NONE };
+        let smooth = Night { noise_levels_max: 0.0, ..night };
+        let scene = vec![120; 3 * 96 * 96];
+        for index in 0..20 {
+            let planes = at_night(&smooth, &scene, index);
+            // The upper left corner, where no headlight reaches.
+            let corner = |plane: usize| mean(&planes[plane * 96 * 96..][..20]);
+            assert!(corner(2) > corner(1) && corner(1) > corner(0), "{index}");
+            let grainy = at_night(&night, &scene, index);
+            let changed = grainy.iter().zip(&planes).filter(|(a, b)| a != b).count();
+            assert!(changed > planes.len() / 2, "{index}: {changed}");
+        }
+    }
+
+    #[test]
+    fn lamps_light_their_surroundings() {
+        let night = Night { probability: 1.0, noise_levels_max: 0.0, ..Night::NONE };
+        let scene = vec![120; 3 * 96 * 96];
+        let light = |lamps_max: u32| {
+            let night = Night { lamps_max, ..night };
+            (0..20).map(|index| mean(&at_night(&night, &scene, index))).sum::<f32>()
+        };
+        assert!(light(7) > 1.2 * light(0));
     }
 }

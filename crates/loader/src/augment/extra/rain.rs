@@ -131,3 +131,43 @@ impl RainDraw {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rainy(rain: &Rain, side: u32, index: u64) -> Vec<u8> {
+        let mut planes = vec![70; (3 * side * side) as usize];
+        let draw = RainDraw::draw(rain, SampleKey::new(1, "gtav", 0, index)).unwrap();
+        draw.apply(&mut planes, side);
+        planes
+    }
+
+    #[test]
+    fn streaks_are_brighter_than_a_dark_scene_and_many() {
+        let rain = Rain { probability: 1.0, streaks_min: 400, streaks_max: 400, ..Rain::NONE };
+        let dry = Rain { streaks_min: 0, streaks_max: 0, ..rain };
+        for index in 0..10 {
+            let (wet, dry) = (rainy(&rain, 256, index), rainy(&dry, 256, index));
+            assert!(wet.iter().zip(&dry).all(|(wet, dry)| wet >= dry));
+            let bright = wet.iter().zip(&dry).filter(|(wet, dry)| **wet > **dry + 15).count();
+            // Some of the picture, and far from all of it.
+            assert!(bright > wet.len() / 500 && bright < wet.len() / 5, "{index}: {bright}");
+        }
+    }
+
+    #[test]
+    fn streaks_scale_with_the_crop_and_keep_to_their_slant() {
+        let rain = Rain { probability: 1.0, ..Rain::NONE };
+        let draw = RainDraw::draw(&rain, SampleKey::new(1, "gtav", 0, 0)).unwrap();
+        let streak =
+            |side: usize| draw.streak(&LAYERS[2], draw.drops, Frame { width: side, height: side });
+        let (small, large) = (streak(256), streak(768));
+        // Rounding of single precision.
+        assert!((large.half_length - 3.0 * small.half_length).abs() < 1e-3);
+        assert!((large.half_width - 3.0 * small.half_width).abs() < 1e-3);
+        assert_eq!(large.direction, small.direction);
+        let slant = large.direction.0 / large.direction.1;
+        assert!((slant - draw.slant).abs() <= 0.031, "{slant} {}", draw.slant);
+    }
+}

@@ -104,3 +104,50 @@ impl Operation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strength_10_is_the_end_of_every_range_and_strength_0_changes_no_pixel() {
+        let strong =
+            |number| (Operation::new(number, 10.0, true), Operation::new(number, 10.0, false));
+        assert_eq!(strong(2).0, Operation::Posterize(4));
+        assert_eq!(strong(3).0, Operation::Solarize(0.0));
+        assert_eq!(strong(4), (Operation::Saturation(1.9), Operation::Saturation(0.1)));
+        assert_eq!(strong(7), (Operation::Sharpness(1.9), Operation::Sharpness(0.1)));
+        assert_eq!(Operation::new(2, 5.0, true), Operation::Posterize(6));
+        assert_eq!(Operation::new(3, 5.0, true), Operation::Solarize(127.5));
+        assert_eq!(Operation::new(6, 5.0, false), Operation::Brightness(0.55));
+        assert_eq!(Operation::new(2, 0.0, true), Operation::Posterize(8));
+        assert_eq!(Operation::new(3, 0.0, true), Operation::Solarize(255.0));
+        assert_eq!(Operation::new(5, 0.0, false), Operation::Contrast(1.0));
+    }
+
+    #[test]
+    fn the_asked_number_of_operations_is_drawn_evenly_from_all_eight() {
+        let settings = RandAugment { probability: 1.0, operations: 3, magnitude: 5.0 };
+        let mut counts = [0_u32; 8];
+        for index in 0..1600 {
+            let draw =
+                RandAugmentDraw::draw(&settings, SampleKey::new(1, "gtav", 0, index)).unwrap();
+            assert_eq!(draw.operations().count(), 3);
+            for operation in draw.operations() {
+                let place = match operation {
+                    Operation::Autocontrast => 0,
+                    Operation::Equalize => 1,
+                    Operation::Posterize(_) => 2,
+                    Operation::Solarize(_) => 3,
+                    Operation::Saturation(_) => 4,
+                    Operation::Contrast(_) => 5,
+                    Operation::Brightness(_) => 6,
+                    Operation::Sharpness(_) => 7,
+                };
+                counts[place] += 1;
+            }
+        }
+        // 600 expected, standard deviation 22.9; five of them on either side.
+        assert!(counts.iter().all(|count| (485..715).contains(count)), "{counts:?}");
+    }
+}

@@ -166,3 +166,77 @@ fn deepen(depth: &mut [f32], (left, right): (f32, f32), rim: f32) {
         depth[x] += inside.clamp(0.0, 1.0) * (1.0 / RIM_LINES.len() as f32);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Frame = Frame { width: 120, height: 90 };
+
+    /// Whether a place lies inside, by the number of turns of the polygon around it.
+    fn inside(polygon: &[(f32, f32)], (x, y): (f32, f32)) -> bool {
+        let mut turns = 0;
+        for (number, &from) in polygon.iter().enumerate() {
+            let to = polygon[(number + 1) % polygon.len()];
+            let left = (to.0 - from.0) * (y - from.1) - (x - from.0) * (to.1 - from.1);
+            turns += i32::from(from.1 <= y && to.1 > y && left > 0.0);
+            turns -= i32::from(from.1 > y && to.1 <= y && left < 0.0);
+        }
+        turns != 0
+    }
+
+    #[test]
+    fn light_falls_inside_the_polygons_and_nowhere_else() {
+        let shadow = Shadow { probability: 1.0, ..Shadow::NONE };
+        let mut dark = 0;
+        for index in 0..60 {
+            let draw = ShadowDraw::draw(&shadow, SampleKey::new(1, "gtav", 0, index)).unwrap();
+            let wall = ShadowDraw { gaps: 0.0, ..draw };
+            let mut planes = vec![200; 3 * 120 * 90];
+            wall.apply(&mut planes, 120);
+            let polygons = wall.polygons(FRAME);
+            let rim = (wall.rim * FRAME.side()).max(1.0);
+            for y in 0..90 {
+                for x in 0..120 {
+                    let at = |right: f32, down: f32| {
+                        let place = (x as f32 + right, y as f32 + down);
+                        polygons.iter().any(|polygon| inside(polygon, place))
+                    };
+                    let lines = RIM_LINES.map(|line| at(0.0, line * rim));
+                    let level = planes[y * 120 + x];
+                    // Within rounding of a side, either answer is right.
+                    if !lines.contains(&true) && !at(0.01, 0.0) && !at(-0.01, 0.0) {
+                        assert!(level >= 199, "{index}: {x} {y}: {level}");
+                    }
+                    let deep = polygons.iter().any(|polygon| {
+                        let near = |right: f32, line: f32| {
+                            inside(polygon, (x as f32 + right * rim, y as f32 + line * rim))
+                        };
+                        RIM_LINES.iter().all(|&line| near(-1.01, line) && near(1.01, line))
+                            && (-4..=4).all(|step| near(0.25 * step as f32, 0.0))
+                    });
+                    if deep {
+                        let expected = 200.0 * wall.light * TINT[0];
+                        // Rounding, and single precision of four lines.
+                        assert!((f32::from(level) - expected).abs() < 0.6, "{index}: {x} {y}");
+                        dark += 1;
+                    }
+                }
+            }
+        }
+        // One pixel in twenty at least.
+        assert!(dark > 60 * 120 * 90 / 20, "{dark}");
+    }
+
+    #[test]
+    fn a_trees_shadow_has_gaps_where_a_walls_is_whole() {
+        let shadow = Shadow { probability: 1.0, ..Shadow::NONE };
+        let draw = ShadowDraw::draw(&shadow, SampleKey::new(1, "gtav", 0, 3)).unwrap();
+        let lit = |gaps: f32| {
+            let mut planes = vec![200; 3 * 120 * 90];
+            ShadowDraw { gaps, ..draw }.apply(&mut planes, 120);
+            planes.iter().filter(|&&level| level == 200).count()
+        };
+        assert!(lit(1.0) > lit(0.0) + 500, "{} {}", lit(1.0), lit(0.0));
+    }
+}

@@ -13,6 +13,9 @@ use crate::random::{Purpose, SampleKey};
 /// Snow in flat light.
 const WHITE: [f32; 3] = [236.0, 240.0, 246.0];
 
+/// Lying snow lets the ground, and whoever stands on it, be seen through.
+const COVER_OPACITY: f32 = 0.75;
+
 /// Falling and lying snow; lengths scale with the crop.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Snow {
@@ -26,7 +29,7 @@ pub struct Snow {
     pub radius_max: f32,
     /// Largest slant of the flakes' fall to either side, in columns for each row.
     pub slant_max: f32,
-    /// Most of the ground that lying snow hides, as a share.
+    /// Largest share of a ground of middle brightness that snow lies on.
     pub cover_max: f32,
 }
 
@@ -37,7 +40,7 @@ impl Snow {
         flakes_max: 3000,
         radius_max: 0.008,
         slant_max: 1.0,
-        cover_max: 0.6,
+        cover_max: 0.5,
     };
 
     pub(super) fn checks(&self) -> [Check; 6] {
@@ -127,22 +130,22 @@ impl SnowDraw {
             // The place on a level ground, in heights of the camera: patches shrink with distance.
             let away = 1.0 / (below.max(0.0) + 0.04);
             let right = (x - 0.5 * frame.width as f32) / side * away;
-            let patch = noise.at(right + 32.0, away) + self.cover - 1.15;
-            patch + (4.0 * below - 0.6).min(0.0)
+            let patch = noise.at(right, away) + self.cover - 1.05;
+            patch + (2.5 * below - 0.6).min(0.0)
         });
         let crumbs = Grain::new(self.ground.part(4), frame.width);
         let mut bias = vec![0.0; frame.width];
         for_each_row(planes, frame, |y, [red, green, blue]| {
             cover.fill_row(y, &mut bias);
             for (bias, &crumb) in bias.iter_mut().zip(crumbs.row(y as u64)) {
-                *bias += 0.05 * crumb;
+                *bias += 0.04 * crumb;
             }
             for (((red, green), blue), &bias) in
                 red.iter_mut().zip(green).zip(blue).zip(bias.iter())
             {
                 let rgb = [f32::from(*red), f32::from(*green), f32::from(*blue)];
                 let grey = (rgb[0] + rgb[1] + rgb[2]) * (1.0 / 765.0);
-                let share = 0.9 * (12.0 * (bias + 0.7 * grey)).clamp(0.0, 1.0);
+                let share = COVER_OPACITY * (9.0 * (bias + 0.5 * grey)).clamp(0.0, 1.0);
                 let seen =
                     |channel: usize| byte(rgb[channel] + (WHITE[channel] - rgb[channel]) * share);
                 (*red, *green, *blue) = (seen(0), seen(1), seen(2));
@@ -164,5 +167,45 @@ impl SnowDraw {
             half_width: radius,
             opacity: layer.opacity * flake.uniform(6, 0.5, 1.0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snowy(snow: &Snow, level: u8, index: u64) -> Vec<u8> {
+        let mut planes = vec![level; 3 * 256 * 256];
+        let draw = SnowDraw::draw(snow, SampleKey::new(1, "gtav", 0, index)).unwrap();
+        draw.apply(&mut planes, 256);
+        planes
+    }
+
+    #[test]
+    fn flakes_are_brighter_than_a_dark_scene_and_many() {
+        let snow = Snow { probability: 1.0, flakes_min: 400, flakes_max: 400, ..Snow::NONE };
+        let clear = Snow { flakes_min: 0, flakes_max: 0, ..snow };
+        for index in 0..10 {
+            let (white, clear) = (snowy(&snow, 70, index), snowy(&clear, 70, index));
+            assert!(white.iter().zip(&clear).all(|(white, clear)| white >= clear));
+            let bright =
+                white.iter().zip(&clear).filter(|(white, clear)| **white > **clear + 15).count();
+            assert!(bright > white.len() / 500 && bright < white.len() / 5, "{index}: {bright}");
+        }
+    }
+
+    #[test]
+    fn snow_lies_below_the_horizon_alone() {
+        let snow = Snow { probability: 1.0, flakes_min: 0, flakes_max: 0, ..Snow::NONE };
+        let bare = Snow { cover_max: 0.0, ..snow };
+        let mut covered = 0;
+        for index in 0..20 {
+            let (white, bare) = (snowy(&snow, 110, index), snowy(&bare, 110, index));
+            // No horizon lies above 38 hundredths of the height.
+            assert_eq!(white[..97 * 256], bare[..97 * 256]);
+            covered +=
+                white.iter().zip(&bare).filter(|(white, bare)| **white > **bare + 40).count();
+        }
+        assert!(covered > 20 * 3 * 256 * 256 / 50, "{covered}");
     }
 }

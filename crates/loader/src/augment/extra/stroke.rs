@@ -64,3 +64,61 @@ pub(super) fn pixels(centre: f32, reach: f32, end: usize) -> std::ops::Range<usi
     let last = ((centre + reach + 1.0) as usize).min(end);
     first..last.max(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Frame = Frame { width: 60, height: 50 };
+
+    fn painted(stroke: &Stroke) -> Vec<u8> {
+        let mut planes = vec![100; 3 * 60 * 50];
+        stroke.paint(&mut planes, FRAME, [200.0, 100.0, 0.0]);
+        planes
+    }
+
+    fn slanted(direction: (f32, f32)) -> Stroke {
+        Stroke { centre: (30.0, 25.0), direction, half_length: 15.0, half_width: 3.0, opacity: 1.0 }
+    }
+
+    #[test]
+    fn the_centre_takes_the_colour_and_nothing_outside_the_ellipse_changes() {
+        for direction in [(0.6, 0.8), (-0.8, 0.6), (1.0, 0.0), (0.0, 1.0)] {
+            let planes = painted(&slanted(direction));
+            assert_eq!(planes[25 * 60 + 30], 200);
+            assert_eq!(planes[3000 + 25 * 60 + 30], 100);
+            assert_eq!(planes[6000 + 25 * 60 + 30], 0);
+            for y in 0..50 {
+                for x in 0..60 {
+                    let (right, down) = (x as f32 - 30.0, y as f32 - 25.0);
+                    let along = (right * direction.0 + down * direction.1) / 15.0;
+                    let across = (right * direction.1 - down * direction.0) / 3.0;
+                    let distance = along * along + across * across;
+                    let red = planes[y * 60 + x];
+                    // At the rim less than half a level is left.
+                    assert!(distance < 1.0 || red == 100, "{direction:?} {x} {y}");
+                    assert!(distance > 0.99 || red > 100, "{direction:?} {x} {y}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_stroke_across_the_border_is_cut_off_there() {
+        for centre in [(0.0, 0.0), (59.0, 49.0), (-8.0, 20.0), (30.0, 57.0), (500.0, -500.0)] {
+            painted(&Stroke { centre, ..slanted((0.6, 0.8)) });
+        }
+    }
+
+    #[test]
+    fn a_stroke_thinner_than_a_pixel_is_fainter_instead() {
+        let light = |half_width: f32| {
+            let planes = painted(&Stroke { half_width, ..slanted((0.0, 1.0)) });
+            planes[..3000].iter().map(|&red| u32::from(red) - 100).sum::<u32>()
+        };
+        assert!(light(0.1) > 0);
+        // Levels are rounded at each of 29 pixels: a seventh of the ratio.
+        let ratio = light(0.6) as f32 / light(0.1) as f32;
+        assert!((ratio - 6.0).abs() < 0.9, "{ratio}");
+    }
+}

@@ -160,3 +160,24 @@ impl SunFlareDraw {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn light_is_added_everywhere_and_most_of_it_at_the_sun() {
+        let flare = SunFlare { probability: 1.0, ..SunFlare::NONE };
+        for index in 0..20 {
+            let draw = SunFlareDraw::draw(&flare, SampleKey::new(1, "gtav", 0, index)).unwrap();
+            let mut planes = vec![80; 3 * 120 * 90];
+            draw.apply(&mut planes, 120);
+            assert!(planes.iter().all(|&level| level >= 80));
+            let (x, y) = ((draw.place.0 * 120.0) as usize, (draw.place.1 * 90.0) as usize);
+            let sun = planes[y * 120 + x];
+            assert!(sun > 180, "{index}: {sun}");
+            let brightest_below = planes[70 * 120..90 * 120].iter().max().copied().unwrap();
+            assert!(brightest_below < sun, "{index}: {brightest_below} {sun}");
+        }
+    }
+}
