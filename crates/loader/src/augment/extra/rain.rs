@@ -89,7 +89,8 @@ impl RainDraw {
             light: stream.uniform(5, 0.6, 0.85),
             paleness: stream.uniform(6, 0.25, 0.5),
         };
-        let streaks = rain.streaks_min + stream.below(7, rain.streaks_max - rain.streaks_min + 1);
+        let streaks = rain.streaks_min
+            + stream.below(7, rain.streaks_max.saturating_sub(rain.streaks_min) + 1);
         Some(Self {
             haze,
             drops: stream.part(8),

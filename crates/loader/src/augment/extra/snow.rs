@@ -98,7 +98,8 @@ impl SnowDraw {
         Some(Self {
             haze,
             flakes: stream.part(7),
-            count: snow.flakes_min + stream.below(8, snow.flakes_max - snow.flakes_min + 1),
+            count: snow.flakes_min
+                + stream.below(8, snow.flakes_max.saturating_sub(snow.flakes_min) + 1),
             radius: snow.radius_max,
             slant: stream.uniform(9, -snow.slant_max, snow.slant_max),
             ground: stream.part(10),
