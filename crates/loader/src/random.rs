@@ -30,6 +30,18 @@ pub(crate) enum Purpose {
     Class,
     /// Which tile that shows the class.
     ClassTile,
+
+    // Styles of `augment::extra`: each numbers its own draws within its purpose.
+    Night = 128,
+    Shadow,
+    SunFlare,
+    Fog,
+    Rain,
+    Snow,
+    ChannelStatistics,
+    RandAugment,
+    Cutout,
+    ClassBalancedCrop,
 }
 
 /// The identity of one augmented sample: equal keys give equal pixels.
@@ -77,7 +89,8 @@ impl SampleKey {
         ((u128::from(self.bits(purpose)) * u128::from(count)) >> 64) as u64
     }
 
-    fn bits(self, purpose: Purpose) -> u64 {
+    /// 64 random bits.
+    pub(crate) fn bits(self, purpose: Purpose) -> u64 {
         absorb(self.state, purpose as u64)
     }
 }

@@ -1,9 +1,12 @@
 //! One sample from shard to crop.
 
-use shard_format::{Dataset, Decoder, ReadError};
+use shard_format::{DamagedTile, Dataset, Decoder, LabelMap, ReadError, Window};
 use simd_level::Level;
 
-use crate::augment::{Augment, Blur, BlurDraw, Geometry, ImageWarp, JitterDraw, LabelWarp};
+use crate::augment::{
+    Augment, Blur, BlurDraw, ClassBalanceDraw, CutoutDraw, Geometry, ImageWarp, JitterDraw,
+    LabelWarp,
+};
 use crate::random::SampleKey;
 use crate::request::{Rendered, Request, covers, ignore_under};
 
@@ -16,6 +19,8 @@ pub enum Stage {
     Decode,
     /// Resampling into planes.
     Resize,
+    /// Weather, light, channel statistics and RandAugment before the jitter; CutOut after the blur.
+    Styles,
     /// Colour jitter.
     Jitter,
     /// Gaussian blur.
@@ -24,7 +29,8 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in order; a stage's place is `stage as usize`.
-    pub const ALL: [Self; 5] = [Self::Labels, Self::Decode, Self::Resize, Self::Jitter, Self::Blur];
+    pub const ALL: [Self; 6] =
+        [Self::Labels, Self::Decode, Self::Resize, Self::Styles, Self::Jitter, Self::Blur];
 
     /// The stage's name in reports.
     #[must_use]
@@ -33,6 +39,7 @@ impl Stage {
             Self::Labels => "labels",
             Self::Decode => "decode",
             Self::Resize => "resize",
+            Self::Styles => "styles",
             Self::Jitter => "jitter",
             Self::Blur => "blur",
         }
@@ -104,27 +111,24 @@ impl SampleRenderer {
         labels: &mut [u8],
         on_stage: &mut dyn FnMut(Stage),
     ) -> Result<Rendered, ReadError> {
-        let Request { dataset, sample, key, .. } = *request;
+        let Request { dataset, key, .. } = *request;
         let pixels = self.crop_width as usize * self.crop_height as usize;
         assert_eq!((planes.len(), labels.len()), (3 * pixels, pixels), "buffers must fit the crop");
-        let info = dataset.sample(sample);
-        let source = (info.width, info.height);
-        let crop = (self.crop_width, self.crop_height);
-        let geometry = Geometry::draw(&self.augment, key, (source, crop), request.focus);
+        let ignore_id = dataset.index().dataset.ignore_id;
+        let augment = self.augment;
+        let extra = augment.extra;
 
-        let label_window = self.label_warp.aim(&geometry);
-        let (mut map, mut damaged) = request.read_labels(label_window, &mut self.decoder)?;
+        let (geometry, shown) = self.choose_crop(request, labels)?;
+        let CropLabels { window: label_window, mut map, mut damaged } = shown;
         if covers(&damaged, label_window) {
             return Ok(Rendered::Lost(damaged));
         }
-        let ignore_id = dataset.index().dataset.ignore_id;
-        self.label_warp.run(&geometry, &map.train_ids, (crop.0, ignore_id), labels);
         on_stage(Stage::Labels);
         if request.is_stopped() {
             return Ok(Rendered::Stopped);
         }
 
-        let window = self.image_warp.aim(&geometry, self.augment.image_filter);
+        let window = self.image_warp.aim(&geometry, augment.image_filter);
         let (warp, level) = (&mut self.image_warp, self.level);
         let damaged_image =
             request.read_bands(window, &mut self.decoder, &mut self.band, |band, pixels| {
@@ -136,7 +140,7 @@ impl SampleRenderer {
             let nothing_is_left = covers(&damaged_image, window);
             ignore_under(&damaged_image, (label_window, ignore_id), &mut map.train_ids);
             self.label_warp.aim(&geometry);
-            self.label_warp.run(&geometry, &map.train_ids, (crop.0, ignore_id), labels);
+            self.label_warp.run(&geometry, &map.train_ids, (self.crop_width, ignore_id), labels);
             damaged.extend(damaged_image);
             if nothing_is_left {
                 return Ok(Rendered::Lost(damaged));
@@ -145,17 +149,70 @@ impl SampleRenderer {
         if request.is_stopped() {
             return Ok(Rendered::Stopped);
         }
-        warp.finish(level, &geometry, planes, crop.0);
+        self.image_warp.finish(level, &geometry, planes, self.crop_width);
         on_stage(Stage::Resize);
 
-        if let Some(jitter) = JitterDraw::draw(&self.augment.jitter, key) {
-            jitter.apply(self.level, planes);
+        extra.paint(key, planes, self.crop_width);
+        on_stage(Stage::Styles);
+        if let Some(jitter) = JitterDraw::draw(&augment.jitter, key) {
+            jitter.apply(level, planes);
         }
         on_stage(Stage::Jitter);
-        if let Some(blur) = BlurDraw::draw(&self.augment, key) {
-            self.blur.run(&blur, crop.0, planes);
+        if let Some(blur) = BlurDraw::draw(&augment, key) {
+            self.blur.run(&blur, self.crop_width, planes);
         }
         on_stage(Stage::Blur);
+        if let Some(cutout) = CutoutDraw::draw(&extra.cutout, key) {
+            cutout.apply(planes, labels, self.crop_width, ignore_id);
+            on_stage(Stage::Styles);
+        }
         Ok(Rendered::Whole(damaged))
     }
+
+    /// Draws a crop, again where its classes are out of balance, and renders its labels.
+    fn choose_crop(
+        &mut self,
+        request: &Request<'_>,
+        labels: &mut [u8],
+    ) -> Result<(Geometry, CropLabels), ReadError> {
+        let Request { dataset, sample, key, focus, .. } = *request;
+        let info = dataset.sample(sample);
+        let ignore_id = dataset.index().dataset.ignore_id;
+        let augment = self.augment;
+        let crop = (self.crop_width, self.crop_height);
+        let mut geometry = Geometry::draw(&augment, key, ((info.width, info.height), crop), focus);
+        let mut shown = self.render_labels(request, &geometry, labels)?;
+        if let Some(balance) = ClassBalanceDraw::draw(&augment.extra.class_balanced_crop, key) {
+            for other in balance.other_crops(&augment, geometry, (crop, focus)) {
+                if balance.accepts(labels, ignore_id) {
+                    break;
+                }
+                geometry = other;
+                shown = self.render_labels(request, &geometry, labels)?;
+            }
+        }
+        Ok((geometry, shown))
+    }
+
+    /// The labels of one crop alone.
+    fn render_labels(
+        &mut self,
+        request: &Request<'_>,
+        geometry: &Geometry,
+        labels: &mut [u8],
+    ) -> Result<CropLabels, ReadError> {
+        let window = self.label_warp.aim(geometry);
+        let (map, damaged) = request.read_labels(window, &mut self.decoder)?;
+        let ignore_id = request.dataset.index().dataset.ignore_id;
+        self.label_warp.run(geometry, &map.train_ids, (self.crop_width, ignore_id), labels);
+        Ok(CropLabels { window, map, damaged })
+    }
+}
+
+/// The part of a label map that a crop shows.
+struct CropLabels {
+    window: Window,
+    map: LabelMap,
+    /// Tiles that are ignored in it.
+    damaged: Vec<DamagedTile>,
 }

@@ -69,7 +69,7 @@ impl Span {
 
     /// As [`place`](Self::place), but only among the offsets whose crop shows the source pixel
     /// `focus`, if there is one.
-    fn place_on(
+    pub(crate) fn place_on(
         focus: Option<u32>,
         (source, scale, crop): (u32, f64, u32),
         pick: impl FnOnce(u32) -> u32,

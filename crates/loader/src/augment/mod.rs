@@ -5,6 +5,7 @@ mod brightness;
 mod colours;
 mod contrast;
 mod exact;
+pub mod extra;
 mod geometry;
 mod hue;
 mod jitter;
@@ -16,7 +17,10 @@ mod warp_labels;
 #[cfg(test)]
 mod golden_tests;
 
+pub use extra::Extra;
+
 pub(crate) use blur::{Blur, BlurDraw};
+pub(crate) use extra::{ClassBalanceDraw, CutoutDraw};
 pub(crate) use geometry::{Geometry, Span};
 pub(crate) use jitter::JitterDraw;
 pub(crate) use warp_image::ImageWarp;
@@ -43,6 +47,8 @@ pub struct Augment {
     pub blur_sigma_max: f32,
     /// How the image is resampled; labels always take the nearest pixel.
     pub image_filter: Filter,
+    /// Weather, light and what else the reference does not have.
+    pub extra: Extra,
 }
 
 /// Ranges of the colour jitter; a draw is applied whole or not at all.
@@ -87,6 +93,7 @@ impl Augment {
             blur_sigma_min: 0.0,
             blur_sigma_max: 0.0,
             image_filter: Filter::Bicubic,
+            extra: Extra::none(),
         }
     }
 
@@ -107,6 +114,7 @@ impl Augment {
             blur_sigma_min: 0.15,
             blur_sigma_max: 1.3,
             image_filter: Filter::Bicubic,
+            extra: Extra::none(),
         }
     }
 
@@ -149,7 +157,7 @@ impl Augment {
                 return Err(LoaderError::Augment { field, found, low, high });
             }
         }
-        Ok(())
+        self.extra.validate()
     }
 }
 
