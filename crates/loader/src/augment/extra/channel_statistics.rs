@@ -1,5 +1,7 @@
 //! Channel statistics: another mean and standard deviation for each colour channel.
 
+use serde::{Deserialize, Serialize};
+
 use super::stream::Stream;
 use super::{Check, probability};
 use crate::augment::exact::byte;
@@ -9,7 +11,8 @@ use crate::random::{Purpose, SampleKey};
 ///
 /// Source: the statistics that Zhou et al., "Domain Generalization with MixStyle", ICLR 2021, mix in
 /// features; here drawn at random, and of pixels.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ChannelStatistics {
     /// Probability that a sample's channels are moved.
     pub probability: f32,

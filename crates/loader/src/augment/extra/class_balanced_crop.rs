@@ -1,5 +1,7 @@
 //! Class-balanced crop: a crop that shows little but one class is drawn again.
 
+use serde::{Deserialize, Serialize};
+
 use super::equalize::level_counts;
 use super::stream::Stream;
 use super::{Check, probability};
@@ -7,7 +9,8 @@ use crate::augment::{Augment, Geometry, Span};
 use crate::random::{Purpose, SampleKey};
 
 /// Crops in which no class covers nearly everything.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClassBalancedCrop {
     /// Probability that the rule holds for a sample.
     pub probability: f32,

@@ -1,12 +1,15 @@
 //! CutOut: rectangles of the crop are blotted out.
 
+use serde::{Deserialize, Serialize};
+
 use super::plane_rows::Frame;
 use super::stream::Stream;
 use super::{Check, probability};
 use crate::random::{Purpose, SampleKey};
 
 /// Blotted-out rectangles. Source: DeVries and Taylor, "Cutout", 2017.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cutout {
     /// Probability that a sample is cut.
     pub probability: f32,
@@ -25,7 +28,8 @@ pub struct Cutout {
 }
 
 /// What a blotted-out rectangle shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CutoutFill {
     /// Black.
     Black,
@@ -34,7 +38,8 @@ pub enum CutoutFill {
 }
 
 /// What becomes of the labels in a blotted-out rectangle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CutoutLabels {
     /// They count for nothing.
     Ignore,

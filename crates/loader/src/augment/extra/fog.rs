@@ -1,5 +1,7 @@
 //! Fog: thick at the horizon, thin near the camera.
 
+use serde::{Deserialize, Serialize};
+
 use super::haze::Haze;
 use super::plane_rows::Frame;
 use super::stream::Stream;
@@ -7,7 +9,8 @@ use super::{Check, probability};
 use crate::random::{Purpose, SampleKey};
 
 /// Fog; distance is guessed from a pixel's row.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Fog {
     /// Probability that a sample is foggy.
     pub probability: f32,

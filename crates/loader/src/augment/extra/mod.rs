@@ -44,6 +44,8 @@ pub use sun_flare::SunFlare;
 pub(crate) use class_balanced_crop::ClassBalanceDraw;
 pub(crate) use cutout::CutoutDraw;
 
+use serde::{Deserialize, Serialize};
+
 use channel_statistics::ChannelStatisticsDraw;
 use fog::FogDraw;
 use night::NightDraw;
@@ -61,7 +63,8 @@ use crate::random::SampleKey;
 /// Order: the class-balanced crop chooses the crop; after the resize come night, shadow, sun flare,
 /// fog, rain, snow, channel statistics and RandAugment, then jitter and blur, and last CutOut. All
 /// but the crop and CutOut leave labels alone.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Extra {
     /// Night with street lamps.
     pub night: Night,

@@ -1,5 +1,7 @@
 //! Night: little, bluish light, a dark sky, street lamps, and the grain of a sensor at its limit.
 
+use serde::{Deserialize, Serialize};
+
 use super::coarse_field::CoarseField;
 use super::grain::Grain;
 use super::plane_rows::{Frame, for_each_row};
@@ -10,7 +12,8 @@ use crate::augment::exact::byte;
 use crate::random::{Purpose, SampleKey};
 
 /// A night scene out of a day scene.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Night {
     /// Probability that a sample is taken at night.
     pub probability: f32,

@@ -1,5 +1,7 @@
 //! Rain: dim light, mist, and drops drawn out to streaks while the shutter is open.
 
+use serde::{Deserialize, Serialize};
+
 use super::haze::Haze;
 use super::plane_rows::Frame;
 use super::stream::Stream;
@@ -11,7 +13,8 @@ use crate::random::{Purpose, SampleKey};
 const DROP: [f32; 3] = [208.0, 213.0, 222.0];
 
 /// Rain; lengths scale with the crop.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rain {
     /// Probability that it rains on a sample.
     pub probability: f32,

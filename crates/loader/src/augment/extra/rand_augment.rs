@@ -1,5 +1,7 @@
 //! RandAugment, colour operations only: labels stay where they are.
 
+use serde::{Deserialize, Serialize};
+
 use super::stream::Stream;
 use super::{Check, autocontrast, enhance, equalize, posterize, probability, sharpness, solarize};
 use crate::random::{Purpose, SampleKey};
@@ -8,7 +10,8 @@ use crate::random::{Purpose, SampleKey};
 ///
 /// Source: Cubuk et al., "RandAugment", 2020, with the ranges of torchvision's `RandAugment`;
 /// geometry, Identity and repeated draws of the sign apart.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RandAugment {
     /// Probability that a sample is changed.
     pub probability: f32,

@@ -1,5 +1,7 @@
 //! Cast shadows: polygons on the lower part of the crop with less, bluer light inside.
 
+use serde::{Deserialize, Serialize};
+
 use super::coarse_field::{CoarseField, SmoothNoise};
 use super::plane_rows::{Frame, for_each_row};
 use super::stream::Stream;
@@ -9,7 +11,8 @@ use crate::augment::exact::byte;
 use crate::random::{Purpose, SampleKey};
 
 /// Shadows of things outside the picture.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Shadow {
     /// Probability that shadows fall on a sample.
     pub probability: f32,

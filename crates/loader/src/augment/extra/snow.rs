@@ -1,5 +1,7 @@
 //! Snow: flat light, white air, snow on the ground and flakes in front of it all.
 
+use serde::{Deserialize, Serialize};
+
 use super::coarse_field::{CoarseField, SmoothNoise};
 use super::grain::Grain;
 use super::haze::Haze;
@@ -17,7 +19,8 @@ const WHITE: [f32; 3] = [236.0, 240.0, 246.0];
 const COVER_OPACITY: f32 = 0.75;
 
 /// Falling and lying snow; lengths scale with the crop.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Snow {
     /// Probability that it snows on a sample.
     pub probability: f32,

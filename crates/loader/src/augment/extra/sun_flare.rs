@@ -1,5 +1,7 @@
 //! A low sun in the picture: its disc, a veil over everything, rays, and images of the aperture.
 
+use serde::{Deserialize, Serialize};
+
 use super::coarse_field::CoarseField;
 use super::plane_rows::{Frame, for_each_row};
 use super::stream::Stream;
@@ -9,7 +11,8 @@ use crate::augment::exact::byte;
 use crate::random::{Purpose, SampleKey};
 
 /// Sun in the lens; lengths scale with the crop.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SunFlare {
     /// Probability that the sun shines into a sample.
     pub probability: f32,
