@@ -59,12 +59,7 @@ pub fn reference(weights: &[f32], width: usize, plane: &mut [u8]) {
 }
 
 /// The sum around `centre`; beyond 0 and `count` the pixel at the edge stands in.
-fn weighted_sum(
-    weights: &[f32],
-    centre: usize,
-    count: usize,
-    value: impl Fn(usize) -> f32,
-) -> f32 {
+fn weighted_sum(weights: &[f32], centre: usize, count: usize, value: impl Fn(usize) -> f32) -> f32 {
     let mut sum = weights[0] * value(centre);
     for (distance, weight) in weights.iter().enumerate().skip(1) {
         let (before, after) = (centre.saturating_sub(distance), (centre + distance).min(count - 1));
