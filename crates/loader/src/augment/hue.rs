@@ -7,8 +7,7 @@ use super::exact::{byte, floor, round};
 /// Shapes: `planes` [3, H, W]. Source: torchvision `adjust_hue` on a PIL image: hue, saturation
 /// and value are truncated to bytes on the way there, channels rounded on the way back.
 pub(crate) fn adjust(planes: &mut [u8], turn: f64) {
-    // The reference truncates toward zero and lets the byte wrap around.
-    let step = (turn * 255.0).trunc().rem_euclid(256.0) as f32;
+    let step = f32::from(step(turn));
     let pixels = planes.len() / 3;
     let (red, rest) = planes.split_at_mut(pixels);
     let (green, blue) = rest.split_at_mut(pixels);
@@ -22,6 +21,13 @@ pub(crate) fn adjust(planes: &mut [u8], turn: f64) {
         *green = byte(rgb.1);
         *blue = byte(rgb.2);
     }
+}
+
+/// What a turn adds to a byte-valued hue.
+///
+/// The reference truncates toward zero and lets the byte wrap around.
+pub(super) fn step(turn: f64) -> u8 {
+    (turn * 255.0).trunc().rem_euclid(256.0) as u8
 }
 
 /// Hue, saturation and value as integers in [0, 255]; the hue of a grey pixel is arbitrary.

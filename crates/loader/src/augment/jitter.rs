@@ -6,19 +6,24 @@ use crate::random::{Purpose, SampleKey};
 /// One draw of the colour jitter; `None` leaves the colours as they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct JitterDraw {
-    order: [Operation; 4],
-    brightness: f32,
-    contrast: f32,
-    saturation: f32,
+    pub(super) order: [ColourOperation; 4],
+    pub(super) brightness: f32,
+    pub(super) contrast: f32,
+    pub(super) saturation: f32,
     /// In turns; `None` where the range is empty, since even a turn of 0 rounds through HSV.
-    hue: Option<f64>,
+    pub(super) hue: Option<f64>,
 }
 
+/// An operation of the colour jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operation {
+pub enum ColourOperation {
+    /// A blend with black.
     Brightness,
+    /// A blend with the mean grey level of the image as it is by then.
     Contrast,
+    /// A blend with the pixel's own grey level.
     Saturation,
+    /// A turn of the hue.
     Hue,
 }
 
@@ -45,10 +50,10 @@ impl JitterDraw {
     pub(crate) fn apply(&self, planes: &mut [u8]) {
         for operation in self.order {
             match operation {
-                Operation::Brightness => brightness::adjust(planes, self.brightness),
-                Operation::Contrast => contrast::adjust(planes, self.contrast),
-                Operation::Saturation => saturation::adjust(planes, self.saturation),
-                Operation::Hue => {
+                ColourOperation::Brightness => brightness::adjust(planes, self.brightness),
+                ColourOperation::Contrast => contrast::adjust(planes, self.contrast),
+                ColourOperation::Saturation => saturation::adjust(planes, self.saturation),
+                ColourOperation::Hue => {
                     if let Some(turn) = self.hue {
                         hue::adjust(planes, turn);
                     }
@@ -59,9 +64,13 @@ impl JitterDraw {
 }
 
 /// One of the 24 orders: the digits of `number` in the factorial base pick what is left.
-fn order(number: usize) -> [Operation; 4] {
-    let mut order =
-        [Operation::Brightness, Operation::Contrast, Operation::Saturation, Operation::Hue];
+fn order(number: usize) -> [ColourOperation; 4] {
+    let mut order = [
+        ColourOperation::Brightness,
+        ColourOperation::Contrast,
+        ColourOperation::Saturation,
+        ColourOperation::Hue,
+    ];
     let mut rest = number;
     for place in 0..3 {
         let left = 4 - place;
@@ -78,7 +87,7 @@ mod tests {
 
     #[test]
     fn all_24_orders_occur() {
-        let mut seen: Vec<[Operation; 4]> = Vec::new();
+        let mut seen: Vec<[ColourOperation; 4]> = Vec::new();
         for number in 0..24 {
             let order = order(number);
             assert!(!seen.contains(&order));

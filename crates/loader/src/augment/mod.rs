@@ -2,6 +2,7 @@
 
 mod blur;
 mod brightness;
+mod colour_draw;
 mod contrast;
 mod exact;
 mod geometry;
@@ -13,6 +14,9 @@ mod warp_labels;
 
 #[cfg(test)]
 mod golden_tests;
+
+pub use colour_draw::{ColourDraw, ColourJitter};
+pub use jitter::ColourOperation;
 
 pub(crate) use blur::{Blur, BlurDraw};
 pub(crate) use geometry::{Geometry, Span};
