@@ -13,7 +13,7 @@ pub const RADIUS_MAX: u32 = 8;
 pub const SHADER: Shader = Shader {
     name: "augment_blur",
     source: include_str!("augment_blur.wgsl"),
-    workgroup_size: [256, 1, 1],
+    workgroup_size: [128, 1, 1],
     bindings: &[
         read("levels"),
         read("kernels"),
@@ -26,6 +26,7 @@ pub const SHADER: Shader = Shader {
         ("TILE_HEIGHT", TILE[1]),
         ("RADIUS_MAX", RADIUS_MAX),
         ("WEIGHTS", RADIUS_MAX + 1),
+        ("STRIDE", TILE[0] + 2 * RADIUS_MAX),
         ("MARGINED_PIXELS", (TILE[0] + 2 * RADIUS_MAX) * (TILE[1] + 2 * RADIUS_MAX)),
         ("COLUMN_PIXELS", (TILE[0] + 2 * RADIUS_MAX) * TILE[1]),
     ],

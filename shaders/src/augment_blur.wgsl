@@ -9,20 +9,21 @@
 // Buffers, row-major: levels [B, 3, Q], four levels to a word, the first in the lowest byte, each
 // plane filled up to Q whole words; kernels [B]; values [3, 256]; output [B, 3, H, W].
 //
-// One workgroup takes a tile of one plane: it loads the tile with a margin of radius pixels, blurs
-// along the columns into workgroup memory, and along the rows from there. Each sum takes distance 0
-// first, then the pairs at distance 1, 2, ...
+// One workgroup takes a tile of one plane: it loads the tile with a margin of radius rows and
+// RADIUS_MAX columns, blurs along the columns into workgroup memory, and along the rows from there.
+// Each sum takes distance 0 first, then the pairs at distance 1, 2, ...
 //
 // Dispatch: x = ceil(W / TILE_WIDTH), y = ceil(H / TILE_HEIGHT), z = 3 B.
 // Limits: 65535 workgroups along each axis, B * 3 * H * W < 2^32.
 
-const LANES = 256u;
+const LANES = 128u;
 const TILE_WIDTH = 32u;
 const TILE_HEIGHT = 16u;
 const RADIUS_MAX = 8u;
 const WEIGHTS = 9u; // RADIUS_MAX + 1
-const MARGINED_PIXELS = 1536u; // (TILE_WIDTH + 2 RADIUS_MAX) * (TILE_HEIGHT + 2 RADIUS_MAX)
-const COLUMN_PIXELS = 768u; // (TILE_WIDTH + 2 RADIUS_MAX) * TILE_HEIGHT
+const STRIDE = 48u; // TILE_WIDTH + 2 RADIUS_MAX
+const MARGINED_PIXELS = 1536u; // STRIDE * (TILE_HEIGHT + 2 RADIUS_MAX)
+const COLUMN_PIXELS = 768u; // STRIDE * TILE_HEIGHT
 
 // Rounding what lies this much lower is truncation of what lies 1/512 higher.
 const ROUNDING_SHIFT = 0.498046875;
@@ -58,24 +59,22 @@ fn main(
     let left = workgroup.x * TILE_WIDTH;
     let top = workgroup.y * TILE_HEIGHT;
     let radius = kernels[sample].radius;
-    let stride = TILE_WIDTH + 2u * radius;
 
-    // The tile with its margin, row after row of stride pixels.
-    for (var i = lane; i < stride * (TILE_HEIGHT + 2u * radius); i += LANES) {
-        // Shifted by radius, so that nothing is negative.
-        let x = clamp(left + i % stride, radius, shape.width - 1u + radius) - radius;
-        let y = clamp(top + i / stride, radius, shape.height - 1u + radius) - radius;
+    for (var i = lane; i < STRIDE * (TILE_HEIGHT + 2u * radius); i += LANES) {
+        // Clamped before the margin is taken off, so that nothing is negative.
+        let x = clamp(left + i % STRIDE, RADIUS_MAX, RADIUS_MAX + shape.width - 1u) - RADIUS_MAX;
+        let y = clamp(top + i / STRIDE, radius, radius + shape.height - 1u) - radius;
         let pixel = y * shape.width + x;
         let word = levels[plane * shape.words + pixel / 4u];
         image[i] = f32((word >> (8u * (pixel % 4u))) & 255u);
     }
     workgroupBarrier();
 
-    for (var i = lane; i < stride * TILE_HEIGHT; i += LANES) {
-        let centre = i + radius * stride;
+    for (var i = lane; i < COLUMN_PIXELS; i += LANES) {
+        let centre = i + radius * STRIDE;
         var sum = kernels[sample].weights[0] * image[centre];
         for (var distance = 1u; distance <= radius; distance++) {
-            let step = distance * stride;
+            let step = distance * STRIDE;
             let pair = image[centre - step] + image[centre + step];
             sum += kernels[sample].weights[distance] * pair;
         }
@@ -86,7 +85,7 @@ fn main(
     for (var i = lane; i < TILE_WIDTH * TILE_HEIGHT; i += LANES) {
         let row = i / TILE_WIDTH;
         let column = i % TILE_WIDTH;
-        let centre = row * stride + radius + column;
+        let centre = row * STRIDE + RADIUS_MAX + column;
         var sum = kernels[sample].weights[0] * column_sums[centre];
         for (var distance = 1u; distance <= radius; distance++) {
             let pair = column_sums[centre - distance] + column_sums[centre + distance];
