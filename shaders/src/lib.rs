@@ -1,10 +1,12 @@
 //! The project's WGSL shaders, each with its declaration and a plain-Rust reference beside it.
 //!
 //! A shader `name.wgsl` is valid WGSL as it stands. Its neighbour `name.rs` declares what the host
-//! must know (`SHADER`) and computes the same result on slices, in `f64`, with loops a reader can
-//! check by eye. Adding a shader is one pair of files and one line in [`SHADERS`].
+//! must know (`SHADER`) and computes the same result on slices, in `f64` or, where bytes are
+//! rounded, in the very precision of the rule, with loops a reader can check by eye. Adding a shader is one pair of files and one line in [`SHADERS`].
 #![forbid(unsafe_code)]
 
+pub mod augment_blur;
+pub mod augment_jitter;
 pub mod memory_read;
 pub mod memory_read_feature_gradient;
 pub mod memory_read_memory_gradient;
@@ -13,6 +15,8 @@ pub mod sum_blocks;
 
 /// Every shader of the project.
 pub const SHADERS: &[&Shader] = &[
+    &augment_jitter::SHADER,
+    &augment_blur::SHADER,
     &memory_read::SHADER,
     &memory_read_score_gradient::SHADER,
     &memory_read_feature_gradient::SHADER,

@@ -1,5 +1,9 @@
 //! Launching one WGSL shader on Burn's own command stream.
 
+use burn::{
+    backend::{CubeDevice, DispatchDevice},
+    tensor::Device,
+};
 use burn_cubecl::{
     cubecl::{
         CubeCount, CubeDim,
@@ -13,8 +17,23 @@ use burn_cubecl::{
 use bytemuck::NoUninit;
 use shaders::{Access, Shader};
 
+/// The most workgroups every adapter takes along one axis.
+pub(crate) const WORKGROUPS_MAX: u32 = 65_535;
+
 /// The name of the runtime whose compiler takes WGSL.
-pub(crate) const WGSL_RUNTIME: &str = "wgpu<wgsl>";
+const WGSL_RUNTIME: &str = "wgpu<wgsl>";
+
+/// Whether a device can run the shaders.
+pub(crate) fn compiles_wgsl(device: &Device) -> bool {
+    fn cube_device(device: &DispatchDevice) -> Option<&CubeDevice> {
+        match device {
+            DispatchDevice::Cube(device) => Some(device),
+            DispatchDevice::Autodiff(device) => cube_device(device),
+            _ => None,
+        }
+    }
+    cube_device(device.as_dispatch()).is_some_and(|device| device.client().name() == WGSL_RUNTIME)
+}
 
 struct WgslKernel(&'static Shader);
 

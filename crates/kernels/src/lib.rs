@@ -1,9 +1,11 @@
-//! Operations that run as our own WGSL shaders on a GPU, each with a twin in plain Burn operations,
-//! and the choice of the device everything runs on.
+//! Operations that run as our own WGSL shaders on a GPU, each with a twin in plain Burn operations
+//! or plain Rust, and the choice of the device everything runs on.
 #![forbid(unsafe_code)]
 
+mod augment;
 pub mod device;
 mod launch;
 mod memory_read;
 
+pub use augment::{ColourParameters, Jitter, Operation, augment, augment_plain};
 pub use memory_read::{MemoryRead, memory_read, memory_read_plain};

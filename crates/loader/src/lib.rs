@@ -31,7 +31,9 @@ mod test_storage;
 mod watch;
 mod worker;
 
-pub use augment::{Augment, Extra, Filter, Jitter, extra};
+pub use augment::{
+    Augment, ColourDraw, ColourJitter, ColourOperation, Extra, Filter, Jitter, extra,
+};
 pub use batch::{Batch, DomainBatch, SampleTag};
 pub use class_uniform::ClassUniform;
 pub use error::LoaderError;

@@ -4,11 +4,11 @@ mod autodiff;
 mod wgsl;
 
 use burn::{
-    backend::{CubeDevice, Dispatch, DispatchDevice},
-    tensor::{DType, Device, Tensor, activation::softmax},
+    backend::Dispatch,
+    tensor::{DType, Tensor, activation::softmax},
 };
 
-use crate::launch::WGSL_RUNTIME;
+use crate::launch::compiles_wgsl;
 use wgsl::MemoryReadOps;
 
 /// The square of the smallest norm a feature is divided by: 1e-12, as in
@@ -115,20 +115,11 @@ fn runs_as_wgsl(features: &Tensor<2>, memory: &Tensor<2>, noise: Option<&Tensor<
         && wgsl::fits(features.dims(), memory.dims())
 }
 
-fn compiles_wgsl(device: &Device) -> bool {
-    fn cube_device(device: &DispatchDevice) -> Option<&CubeDevice> {
-        match device {
-            DispatchDevice::Cube(device) => Some(device),
-            DispatchDevice::Autodiff(device) => cube_device(device),
-            _ => None,
-        }
-    }
-    cube_device(device.as_dispatch()).is_some_and(|device| device.client().name() == WGSL_RUNTIME)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
+
     use crate::device::software_vulkan;
 
     #[test]

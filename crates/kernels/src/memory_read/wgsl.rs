@@ -14,10 +14,7 @@ use shaders::{
     memory_read_score_gradient, sum_blocks,
 };
 
-use crate::launch::launch;
-
-/// The most workgroups every adapter takes along one axis.
-const WORKGROUPS_MAX: u32 = 65_535;
+use crate::launch::{WORKGROUPS_MAX, launch};
 
 /// Blocks of pixels whose memory gradients are summed separately, at most: enough to fill a GPU,
 /// few enough that the blocks' gradients stay small.

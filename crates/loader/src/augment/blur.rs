@@ -18,7 +18,7 @@ const ROUNDING_SLACK: f32 = 1.0 / 512.0;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct BlurDraw {
     /// The weight at distance 0, 1, ... from the centre.
-    weights: Vec<f32>,
+    pub(super) weights: Vec<f32>,
 }
 
 impl BlurDraw {

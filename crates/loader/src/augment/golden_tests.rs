@@ -6,7 +6,7 @@ use safetensors::SafeTensors;
 use shard_format::Window;
 use simd_level::Level;
 
-use super::jitter::Operation;
+use super::ColourOperation;
 use super::{Blur, BlurDraw, Filter, Geometry, ImageWarp, JitterDraw, LabelWarp, Span, exact, hue};
 
 const FACTORS: [&str; 4] = ["0.2", "0.6", "1.4", "1.8"];
@@ -84,7 +84,12 @@ fn colour_operations_equal_torchvision_on_pillow_exactly() {
     let goldens = Goldens::open();
     let image = goldens.planes("img");
     let none = JitterDraw {
-        order: [Operation::Brightness, Operation::Contrast, Operation::Saturation, Operation::Hue],
+        order: [
+            ColourOperation::Brightness,
+            ColourOperation::Contrast,
+            ColourOperation::Saturation,
+            ColourOperation::Hue,
+        ],
         brightness: 1.0,
         contrast: 1.0,
         saturation: 1.0,

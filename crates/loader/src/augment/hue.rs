@@ -10,8 +10,7 @@ pub(crate) struct Turn(f32);
 impl Turn {
     /// The turn by a fraction of the colour circle.
     pub(crate) fn new(turn: f64) -> Self {
-        // The reference truncates toward zero and lets the byte wrap around.
-        Self((turn * 255.0).trunc().rem_euclid(256.0) as f32)
+        Self(f32::from(step(turn)))
     }
 }
 
@@ -28,6 +27,13 @@ pub(crate) fn adjust(colours: &mut Colours, Turn(steps): Turn) {
         let turned = if turned >= 256.0 { turned - 256.0 } else { turned };
         (red[pixel], green[pixel], blue[pixel]) = rgb_from_hsv(turned, saturation, value);
     }
+}
+
+/// What a turn adds to a byte-valued hue.
+///
+/// The reference truncates toward zero and lets the byte wrap around.
+pub(super) fn step(turn: f64) -> u8 {
+    (turn * 255.0).trunc().rem_euclid(256.0) as u8
 }
 
 /// Hue, saturation and value as integers in [0, 255]; the hue of a grey pixel is arbitrary.

@@ -2,6 +2,7 @@
 
 mod blur;
 mod brightness;
+mod colour_draw;
 mod colours;
 mod contrast;
 mod exact;
@@ -17,7 +18,9 @@ mod warp_labels;
 #[cfg(test)]
 mod golden_tests;
 
+pub use colour_draw::{ColourDraw, ColourJitter};
 pub use extra::Extra;
+pub use jitter::ColourOperation;
 
 pub(crate) use blur::{Blur, BlurDraw};
 pub(crate) use extra::{ClassBalanceDraw, CutoutDraw};
