@@ -1,6 +1,7 @@
 """The frames that all peers read: pairs of an RGB PNG and a PNG of train ids, all of one size."""
 
 import glob
+import json
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -79,18 +80,26 @@ class Frames:
 
 
 def build(images: str, labels: str, folder: Path, stored: int) -> Frames:
-    """Lays out the frames that two glob patterns find, and more of them until there are `stored`.
+    """Lays out `stored` of the frames that two glob patterns find, once.
 
-    A few frames would live in the processor's cache, which no data set does. The additional ones are
-    the same, turned round the vertical axis by another number of columns each: copies would be left
-    out by `shard pack`.
+    Where they find fewer, the same frames come again, turned round the vertical axis by another
+    number of columns each time: a few frames would live in the processor's cache, which no data set
+    does, and `shard pack` leaves out copies.
     """
-    pairs = list(zip(sorted(glob.glob(images)), sorted(glob.glob(labels)), strict=True))
-    if not pairs:
-        raise SystemExit(f"{images}: no file found")
+    asked = json.dumps({"images": images, "labels": labels, "stored": stored})
+    done = folder / "asked.json"
+    if done.exists():
+        if done.read_text() != asked:
+            raise SystemExit(f"{folder}: holds other frames; hint: take another folder for --work")
+        return Frames(folder)
+    if folder.exists():
+        raise SystemExit(f"{folder}: was left unfinished, or is not of this program; delete it")
+    found = glob.glob(images), glob.glob(labels)
+    if not found[0] or len(found[0]) != len(found[1]):
+        raise SystemExit(f"found {len(found[0])} images and {len(found[1])} labels")
+    pairs = list(zip(*map(sorted, found), strict=True))[:stored]
     for name in ("images", "jpegs", "labels", "colours"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    stored = max(stored, len(pairs))
     turns = -(-stored // len(pairs))
     sizes = set()
     for number in range(stored):
@@ -99,6 +108,7 @@ def build(images: str, labels: str, folder: Path, stored: int) -> Frames:
     if len(sizes) != 1:
         raise SystemExit(f"found frames of sizes {sorted(sizes)}, expected one size")
     (folder / "manifest.toml").write_text(_manifest())
+    done.write_text(asked)
     return Frames(folder)
 
 

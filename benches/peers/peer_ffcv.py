@@ -64,7 +64,7 @@ def start(source: Frames, folder: Path, settings: Settings) -> Drain:
         while made < samples:
             for images, labels in loader:
                 pairs = threads.map(lambda image, ids: mine.augment(image, ids), images, labels)
-                crops, ids = (np.stack(part) for part in zip(*pairs, strict=True))
+                crops, _ids = (np.stack(part) for part in zip(*pairs, strict=True))
                 made += len(crops)
         return made
 

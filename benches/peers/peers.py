@@ -51,6 +51,12 @@ PEERS = (
     Peer("dali-jpeg", "DALI on the CPU, JPEG", "peer_dali", {"image_format": "jpg"}),
 )
 
+# Without these glibc gives large arrays back after every sample and Linux clears their pages anew.
+KEEP_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+
+# Of one packing or run of a peer.
+LIMIT_SECS = 600
+
 OURS = {mode: f"pinmem, `{mode}`" for mode in ("fast", "reference")}
 
 
@@ -78,20 +84,19 @@ class Workplace:
             }
             arguments = [peer.module, task, str(self.source.folder), str(packed), json.dumps(asked)]
             command = [sys.executable, str(HERE / "measure.py"), *arguments]
-            environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_ALBUMENTATIONS_UPDATE": "1"}
             child = subprocess.Popen(
                 command,
-                env=environment,
+                env={**os.environ, "NO_ALBUMENTATIONS_UPDATE": "1"},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
             )
             try:
-                output, _ = child.communicate(timeout=60 + 20 * self.secs)
+                output, _ = child.communicate(timeout=LIMIT_SECS)
             except subprocess.TimeoutExpired:
                 os.killpg(child.pid, 9)
-                output = "no end after the time limit"
+                output = f"no end after {LIMIT_SECS} s"
             if not result.exists():
                 lines = output.strip().splitlines() or [f"exit code {child.returncode}"]
                 return Measured(missing=f"failed: {lines[-1]}")
@@ -104,8 +109,8 @@ class Workplace:
         settings = self.settings
         options = f"--json --mode {mode} --filter {settings.filter} --crop {settings.crop}"
         options += f" --workers {settings.workers} --samples {samples} --seed {settings.seed}"
-        command = [str(self.loader_bench), str(self.folder / "shards"), *options.split()]
-        report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        command = [self.loader_bench, self.folder / "shards", *options.split()]
+        report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         run = report["scaling"][0]
         return Measured(
             samples=run["samples"],
@@ -113,14 +118,16 @@ class Workplace:
             wall_secs=run["samples"] / run["samples_per_sec"],
         )
 
-    def pack(self, peers: list[Peer]) -> None:
-        """Packs the frames for every peer and for us, once."""
+    def pack(self, peers: list[Peer]) -> dict[str, Measured]:
+        """Packs the frames for every peer and for us, once; returns the modules that failed."""
+        failed = {}
         shards = self.folder / "shards"
         if not (shards / "index.json").exists():
             tell("packing for pinmem")
-            command = f"pack --manifest {self.source.folder}/manifest.toml --split all"
-            command += f" --root {self.source.folder} --out {shards}"
-            subprocess.run([str(self.shard), *command.split()], check=True, capture_output=True)
+            frames_folder = self.source.folder
+            command = [self.shard, "pack", "--manifest", frames_folder / "manifest.toml"]
+            command += ["--root", frames_folder, "--split", "all", "--out", shards]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         for peer in {peer.module: peer for peer in peers}.values():
             packed = self.folder / peer.module
             if (packed / "done").exists():
@@ -130,9 +137,10 @@ class Workplace:
             packed.mkdir(parents=True)
             result = self.child(peer, "pack")
             if result.missing:
-                tell(f"  {result.missing}")
+                failed[peer.module] = result
             else:
                 (packed / "done").touch()
+        return failed
 
 
 def tell(text: str) -> None:
@@ -141,12 +149,16 @@ def tell(text: str) -> None:
 
 def run_rounds(place: Workplace, peers: list[Peer], rounds: int) -> dict[str, list[Measured]]:
     """Everything once a round, each round beginning at another place of the list."""
-    results: dict[str, list[Measured]] = {name: [] for name in (*OURS, *(p.name for p in peers))}
+    results: dict[str, list[Measured]] = {mode: [] for mode in OURS}
+    failed = place.pack(peers)
+    for peer in peers:
+        results[peer.name] = [failed[peer.module]] if peer.module in failed else []
     tasks = [(mode, None) for mode in OURS] + [(peer.name, peer) for peer in peers]
     for number in range(rounds):
         first = number * len(tasks) // rounds
         for name, peer in tasks[first:] + tasks[:first]:
             if results[name] and results[name][-1].missing:
+                tell(f"round {number + 1}: {name}: {results[name][-1].missing}")
                 continue
             result = place.ours(name) if peer is None else place.child(peer, "run")
             results[name].append(result)
@@ -177,7 +189,9 @@ def table(peers: list[Peer], results: dict[str, list[Measured]]) -> str:
             lines.append(f"| {title} | missing: {measured[-1].missing} | | | |")
             continue
         ratios = [
-            spread([ms(peer) / ms(our) for peer, our in zip(measured, results[mode])], 1)
+            spread(
+                [ms(peer) / ms(our) for peer, our in zip(measured, results[mode], strict=True)], 1
+            )
             for mode in OURS
         ]
         rate = statistics.median(result.samples / result.wall_secs for result in measured)
@@ -187,6 +201,7 @@ def table(peers: list[Peer], results: dict[str, list[Measured]]) -> str:
 
 
 def report(place: Workplace, peers: list[Peer], results: dict[str, list[Measured]]) -> str:
+    """What was measured on what, and the table, as Markdown."""
     settings = place.settings
     width, height = place.source.size()
     versions = {}
@@ -203,7 +218,7 @@ def report(place: Workplace, peers: list[Peer], results: dict[str, list[Measured
         f"Versions: Python {platform.python_version()}, "
         + ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
         + ".",
-        "Median of the rounds, least and greatest in brackets; the ratios are taken within a round.",
+        "Median, least and greatest of the rounds; ratios are taken within a round.",
     ]
     return "\n".join(lines) + "\n\n" + table(peers, results)
 
@@ -211,23 +226,30 @@ def report(place: Workplace, peers: list[Peer], results: dict[str, list[Measured
 def processor() -> str:
     info = Path("/proc/cpuinfo")
     text = info.read_text() if info.exists() else ""
-    names = [line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")]
+    names = [
+        line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")
+    ]
     return names[0] if names else platform.machine()
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", required=True, help="glob of RGB images, all of one size")
-    parser.add_argument("--labels", required=True, help="glob of 8-bit label PNGs, in the same order")
-    parser.add_argument("--work", type=Path, required=True, help="folder for frames and packed data")
+    parser.add_argument(
+        "--labels", required=True, help="glob of 8-bit label PNGs, in the same order"
+    )
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for frames and packed data"
+    )
     parser.add_argument("--peers", default="all", help="names, separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--secs", type=float, default=4.0, help="measured seconds of a run, about")
-    parser.add_argument("--stored", type=int, default=32, help="frames to store; fewer are repeated")
+    parser.add_argument("--stored", type=int, default=32, help="number of frames")
     parser.add_argument("--crop", type=int, default=Settings.crop)
     parser.add_argument("--workers", type=int, default=Settings.workers)
     parser.add_argument("--filter", choices=["bilinear", "bicubic"], default=Settings.filter)
     parser.add_argument("--seed", type=int, default=Settings.seed)
+    parser.add_argument("--keep-heap", action="store_true", help="glibc returns no memory to Linux")
     parser.add_argument("--shard", type=Path, default=RELEASE / "shard")
     parser.add_argument("--loader-bench", type=Path, default=RELEASE / "loader_bench")
     return parser.parse_args()
@@ -241,12 +263,11 @@ def main() -> None:
         raise SystemExit(f"unknown peers {', '.join(unknown)}; there are {', '.join(known)}")
     peers = [known[name] for name in names]
     folder = arguments.work / "frames"
-    if not (folder / "manifest.toml").exists():
-        tell("laying out the frames")
-        frames.build(arguments.images, arguments.labels, folder, arguments.stored)
+    if arguments.keep_heap:
+        os.environ |= KEEP_HEAP
     place = Workplace(
         folder=arguments.work,
-        source=Frames(folder),
+        source=frames.build(arguments.images, arguments.labels, folder, arguments.stored),
         settings=Settings(
             crop=arguments.crop,
             workers=arguments.workers,
@@ -257,7 +278,6 @@ def main() -> None:
         shard=arguments.shard,
         loader_bench=arguments.loader_bench,
     )
-    place.pack(peers)
     print(report(place, peers, run_rounds(place, peers, arguments.rounds)))
 
 

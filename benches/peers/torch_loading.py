@@ -1,4 +1,4 @@
-"""PyTorch's DataLoader around a peer's data set, with nothing under way between two measurements."""
+"""PyTorch's DataLoader around a peer's data set, idle between two measurements."""
 
 import random
 from collections.abc import Iterator

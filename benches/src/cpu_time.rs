@@ -8,10 +8,21 @@ use anyhow::{Context, Result};
 
 const HINT: &str = "hint: CPU times need Linux with scheduler statistics";
 
-/// CPU time of the calling thread; costs about 0.01 ms.
+/// CPU time of the calling thread.
 pub(crate) fn of_this_thread() -> Result<f64> {
     std::thread::yield_now();
     read("/proc/thread-self/schedstat")
+}
+
+/// CPU time that one [`of_this_thread`] costs.
+pub(crate) fn of_reading() -> Result<f64> {
+    const READINGS: u32 = 200;
+    let first = of_this_thread()?;
+    let mut last = first;
+    for _ in 0..READINGS {
+        last = of_this_thread()?;
+    }
+    Ok((last - first) / f64::from(READINGS))
 }
 
 /// CPU time of all threads that live, exact for those that wait and for the calling one.

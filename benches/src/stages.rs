@@ -34,13 +34,14 @@ pub(crate) fn measure(setup: &Setup, samples: &Samples) -> Result<Stages> {
     let mut renderer = setup.renderer();
     let (mut planes, mut labels) = setup.buffers();
     let mut secs = [0.0; Stage::ALL.len()];
+    let reading = cpu_time::of_reading()?;
     for (number, rendered) in samples.all.iter().enumerate() {
         let is_measured = number >= samples.unmeasured;
         let mut clock = Ok(cpu_time::of_this_thread()?);
         let mut on_stage = |stage: Stage| {
             let now = cpu_time::of_this_thread();
             if let (Ok(last), Ok(now), true) = (&clock, &now, is_measured) {
-                secs[stage as usize] += now - last;
+                secs[stage as usize] += now - last - reading;
             }
             clock = now;
         };
