@@ -18,7 +18,7 @@ mod renderer;
 mod stats;
 mod worker;
 
-pub use augment::{Augment, Filter, Jitter};
+pub use augment::{Augment, Filter, Jitter, Mode};
 pub use batch::{Batch, DomainBatch, SampleTag};
 pub use error::LoaderError;
 pub use loader::Loader;

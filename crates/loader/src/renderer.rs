@@ -115,7 +115,7 @@ impl SampleRenderer {
         }
         on_stage(Stage::Jitter);
         if let Some(blur) = BlurDraw::draw(&self.augment, key) {
-            self.blur.run(&blur, crop.0, planes);
+            self.blur.run((self.level, self.augment.mode), &blur, crop.0, planes);
         }
         on_stage(Stage::Blur);
         Ok(())
