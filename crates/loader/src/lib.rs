@@ -32,7 +32,7 @@ mod watch;
 mod worker;
 
 pub use augment::{
-    Augment, ColourDraw, ColourJitter, ColourOperation, Extra, Filter, Jitter, extra,
+    Augment, ColourDraw, ColourJitter, ColourOperation, Extra, Filter, Jitter, Mode, extra,
 };
 pub use batch::{Batch, DomainBatch, SampleTag};
 pub use class_uniform::ClassUniform;

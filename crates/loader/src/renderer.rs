@@ -159,7 +159,7 @@ impl SampleRenderer {
         }
         on_stage(Stage::Jitter);
         if let Some(blur) = BlurDraw::draw(&augment, key) {
-            self.blur.run(&blur, self.crop_width, planes);
+            self.blur.run((level, augment.mode), &blur, self.crop_width, planes);
         }
         on_stage(Stage::Blur);
         if let Some(cutout) = CutoutDraw::draw(&extra.cutout, key) {

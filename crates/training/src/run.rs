@@ -20,8 +20,8 @@ use shard_store::{StoreError, StoreOptions};
 
 use crate::batches::samples;
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
-use crate::method::{Algorithm, EmptyBatch, ReadWeights};
 use crate::loading::{LOADING_FILE, LoadingLine};
+use crate::method::{Algorithm, EmptyBatch, ReadWeights};
 use crate::metrics::{METRICS_FILE, MetricsLine};
 use crate::optimizer::global_norm;
 use crate::recipe::{Recipe, RecipeError};

@@ -39,7 +39,9 @@ impl ColourDraw {
                 saturation: draw.saturation,
                 hue_step: draw.hue.map(hue::step),
             }),
-            blur_weights: BlurDraw::draw(augment, key).map_or_else(Vec::new, |draw| draw.weights),
+            blur_weights: BlurDraw::draw(augment, key).map_or_else(Vec::new, |draw| {
+                draw.weights.iter().map(|&weight| weight as f32).collect()
+            }),
         }
     }
 }

@@ -19,6 +19,18 @@ pub(crate) fn floor(value: f32) -> f32 {
     nearest - if nearest > value { 1.0 } else { 0.0 }
 }
 
+/// The smaller of two numbers; `f32::min` takes more instructions, for the sake of NaN.
+#[inline(always)]
+pub(crate) fn least(one: f32, other: f32) -> f32 {
+    if one < other { one } else { other }
+}
+
+/// The larger of two numbers.
+#[inline(always)]
+pub(crate) fn greatest(one: f32, other: f32) -> f32 {
+    if one > other { one } else { other }
+}
+
 /// The integer nearest to a value in [-0.5, 255.5), ties to even.
 #[inline(always)]
 pub(crate) fn byte(value: f32) -> u8 {
@@ -38,7 +50,8 @@ pub(crate) fn integer(value: f32) -> u32 {
 /// precision, clipped, truncated.
 #[inline(always)]
 pub(crate) fn blend(neutral: f32, value: f32, factor: f32) -> f32 {
-    floor((neutral + factor * (value - neutral)).clamp(0.0, 255.0))
+    let moved = neutral + factor * (value - neutral);
+    floor(least(greatest(moved, 0.0), 255.0))
 }
 
 /// The grey level of a pixel of integers, an integer in [0, 255].

@@ -1,7 +1,7 @@
 //! Hue: a turn of the byte-valued hue channel, there and back through HSV.
 
 use super::colours::{Colours, PIXELS};
-use super::exact::{floor, round};
+use super::exact::{floor, greatest, least, round};
 
 /// How far the hue is turned: an integer in [0, 255], in steps of Pillow's hue channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,7 +42,7 @@ pub(super) fn step(turn: f64) -> u8 {
 /// third of its circle. The roundings are those of Pillow for every colour.
 #[inline(always)]
 pub(crate) fn hsv_from_rgb(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
-    let value = red.max(green).max(blue);
+    let value = greatest(greatest(red, green), blue);
     // The third of the circle around the largest channel, and the channels after it.
     let (third, next, last) = if red == value {
         (0.0, green, blue)
@@ -51,13 +51,13 @@ pub(crate) fn hsv_from_rgb(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
     } else {
         (4.0, red, green)
     };
-    let chroma = value - next.min(last);
-    let part = (value - next.max(last)) / chroma.max(1.0);
+    let chroma = value - least(next, last);
+    let part = (value - greatest(next, last)) / greatest(chroma, 1.0);
     let sign = if last <= next { 1.0 } else { -1.0 };
     let sextants: f32 = (third + sign) - sign * part;
     let turns = sextants / 6.0;
     let turns = if turns < 0.0 { turns + 1.0 } else { turns };
-    let saturation = floor(chroma / value.max(1.0) * 255.0);
+    let saturation = floor(chroma / greatest(value, 1.0) * 255.0);
     (floor(turns * 255.0), saturation, value)
 }
 
@@ -71,8 +71,11 @@ pub(crate) fn rgb_from_hsv(hue: f32, saturation: f32, value: f32) -> (f32, f32, 
     let place = 2.0 * hue;
     let drop = value * (saturation * (1.0 / 21_675.0)); // 85 * 255
     // The distance from the colour opposite to the channel's own.
-    let channel = |distance: f32| round(value - drop * (170.0 - distance).clamp(0.0, 85.0));
-    let around = |distance: f32| distance.min(510.0 - distance);
+    let channel = |distance: f32| {
+        let weight = least(greatest(170.0 - distance, 0.0), 85.0);
+        round(value - drop * weight)
+    };
+    let around = |distance: f32| least(distance, 510.0 - distance);
     let red = (place - 255.0).abs();
     let (green, blue) = (around((place - 425.0).abs()), around((place - 85.0).abs()));
     (channel(red), channel(green), channel(blue))

@@ -52,6 +52,8 @@ pub struct Augment {
     pub image_filter: Filter,
     /// Weather, light and what else the reference does not have.
     pub extra: Extra,
+    /// Whose arithmetic is used.
+    pub mode: Mode,
 }
 
 /// Ranges of the colour jitter; a draw is applied whole or not at all.
@@ -78,6 +80,23 @@ pub enum Filter {
     Bicubic,
 }
 
+/// How exactly pixels follow the reference; in either mode they have the same bits on every
+/// machine.
+///
+/// | Operation | `Fast` | `Reference` |
+/// |---|---|---|
+/// | bicubic and bilinear resampling | the bits of Pillow | likewise |
+/// | nearest labels, padding, crop, flip | exact | likewise |
+/// | brightness, contrast, saturation, hue | the bits of torchvision on Pillow | likewise |
+/// | Gaussian blur | within one level of scikit-image | the arithmetic of scikit-image |
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The blur computes in 16 bits.
+    Fast,
+    /// The blur computes in double precision, in the order of scikit-image.
+    Reference,
+}
+
 impl Augment {
     /// Scale 1 and a random crop, nothing else.
     #[must_use]
@@ -97,6 +116,7 @@ impl Augment {
             blur_sigma_max: 0.0,
             image_filter: Filter::Bicubic,
             extra: Extra::none(),
+            mode: Mode::Fast,
         }
     }
 
@@ -118,6 +138,7 @@ impl Augment {
             blur_sigma_max: 1.3,
             image_filter: Filter::Bicubic,
             extra: Extra::none(),
+            mode: Mode::Fast,
         }
     }
 

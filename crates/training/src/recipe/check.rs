@@ -112,8 +112,9 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
 /// Batches that the algorithm cannot be given.
 fn wrong_batch(recipe: &Recipe) -> Finding {
     let data = &recipe.data;
-    let finding =
-        |key: &str, found: String, expected: &str| Some((key.to_owned(), found, expected.to_owned()));
+    let finding = |key: &str, found: String, expected: &str| {
+        Some((key.to_owned(), found, expected.to_owned()))
+    };
     if !(1..=2).contains(&data.streams_per_domain) {
         return finding("data.streams_per_domain", data.streams_per_domain.to_string(), "1 or 2");
     }
@@ -136,9 +137,10 @@ fn wrong_batch(recipe: &Recipe) -> Finding {
     // An episode's pass may see one stream alone.
     let least = if episodic { 2 } else { 1 };
     let quotas = || data.sources.iter().map(|source| data.quota(source));
-    if let Some(quota) = quotas().find(|quota| !(least..=4096).contains(quota)).or_else(|| {
-        (data.batch() < 2).then(|| data.batch())
-    }) {
+    if let Some(quota) = quotas()
+        .find(|quota| !(least..=4096).contains(quota))
+        .or_else(|| (data.batch() < 2).then(|| data.batch()))
+    {
         return finding(
             "data.samples_per_domain",
             quota.to_string(),
@@ -146,7 +148,8 @@ fn wrong_batch(recipe: &Recipe) -> Finding {
         );
     }
     let wrong_weight = |weight: &f64| !(0.0..=LARGE).contains(weight);
-    if let Some(weight) = data.sources.iter().filter_map(|source| source.weight).find(wrong_weight) {
+    if let Some(weight) = data.sources.iter().filter_map(|source| source.weight).find(wrong_weight)
+    {
         return finding("data.sources.weight", weight.to_string(), "0 to 1e6");
     }
     if !(0.0..=1.0).contains(&data.class_uniform) {

@@ -83,8 +83,7 @@ fn strong(recipe: &Recipe) -> StrongStream {
         StrongAugmentation::Nobody => StrongStream::Nobody,
         StrongAugmentation::FirstStream => StrongStream::FirstDomain,
         StrongAugmentation::MetaTestOfSingleSource
-            if recipe.data.sources.len() == 1
-                && recipe.method.algorithm == Algorithm::Episodic =>
+            if recipe.data.sources.len() == 1 && recipe.method.algorithm == Algorithm::Episodic =>
         {
             StrongStream::MetaTest
         }

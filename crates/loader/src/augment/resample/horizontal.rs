@@ -133,11 +133,11 @@ fn swap_blocks<const DISTANCE: usize, const MASK: u64>(words: &mut Words) {
         if row & DISTANCE != 0 {
             continue;
         }
-        for lane in 0..WORDS {
-            let (upper, lower) = (words[row][lane], words[row + DISTANCE][lane]);
-            let change = ((upper >> (8 * DISTANCE)) ^ lower) & MASK;
-            words[row][lane] = upper ^ (change << (8 * DISTANCE));
-            words[row + DISTANCE][lane] = lower ^ change;
+        let (before, after) = words.split_at_mut(row + DISTANCE);
+        for (upper, lower) in before[row].iter_mut().zip(&mut after[0]) {
+            let change = ((*upper >> (8 * DISTANCE)) ^ *lower) & MASK;
+            *upper ^= change << (8 * DISTANCE);
+            *lower ^= change;
         }
     }
 }
