@@ -6,7 +6,7 @@ use loader::{
 use shard_store::StoreOptions;
 
 use crate::method::{Algorithm, StrongAugmentation};
-use crate::recipe::{DamageRecipe, DataRecipe, Recipe, SamplingRecipe};
+use crate::recipe::{DamageRecipe, DataRecipe, Recipe, SamplingRecipe, SourceRecipe};
 
 const PREFETCH_BATCHES: usize = 4;
 
@@ -68,14 +68,13 @@ pub(super) fn initial_options(
 }
 
 fn streams(data: &DataRecipe) -> Vec<DomainSource> {
-    let streams_of = |source| {
-        (0..data.streams_per_domain).map(move |stream| DomainSource {
-            stream,
-            weight: source.weight.unwrap_or(1.0),
-            ..DomainSource::new(&source.name, source.shards.clone(), data.quota(source))
-        })
+    let stream = |source: &SourceRecipe, stream| DomainSource {
+        stream,
+        weight: source.weight.unwrap_or(1.0),
+        ..DomainSource::new(&source.name, source.shards.clone(), data.quota(source))
     };
-    data.sources.iter().flat_map(streams_of).collect()
+    let numbers = || 0..data.streams_per_domain;
+    data.sources.iter().flat_map(|source| numbers().map(move |n| stream(source, n))).collect()
 }
 
 fn strong(recipe: &Recipe) -> StrongStream {
