@@ -77,7 +77,7 @@ fn wgpu() -> Device {
 }
 
 fn list(tensor: Tensor<4>) -> Vec<f32> {
-    tensor.try_into_vec_as().unwrap()
+    tensor.try_into_vec_as().expect("f32 values")
 }
 
 fn run_wgsl(levels: &[u8], shape: [usize; 3], colours: &[ColourParameters]) -> Vec<f32> {
