@@ -6,7 +6,7 @@ use crate::random::{Purpose, SampleKey};
 /// One draw of the colour jitter; `None` leaves the colours as they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct JitterDraw {
-    pub(super) order: [ColourOperation; 4],
+    pub(super) order: [Operation; 4],
     pub(super) brightness: f32,
     pub(super) contrast: f32,
     pub(super) saturation: f32,
@@ -16,7 +16,7 @@ pub(crate) struct JitterDraw {
 
 /// An operation of the colour jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColourOperation {
+pub enum Operation {
     /// A blend with black.
     Brightness,
     /// A blend with the mean grey level of the image as it is by then.
@@ -50,10 +50,10 @@ impl JitterDraw {
     pub(crate) fn apply(&self, planes: &mut [u8]) {
         for operation in self.order {
             match operation {
-                ColourOperation::Brightness => brightness::adjust(planes, self.brightness),
-                ColourOperation::Contrast => contrast::adjust(planes, self.contrast),
-                ColourOperation::Saturation => saturation::adjust(planes, self.saturation),
-                ColourOperation::Hue => {
+                Operation::Brightness => brightness::adjust(planes, self.brightness),
+                Operation::Contrast => contrast::adjust(planes, self.contrast),
+                Operation::Saturation => saturation::adjust(planes, self.saturation),
+                Operation::Hue => {
                     if let Some(turn) = self.hue {
                         hue::adjust(planes, turn);
                     }
@@ -64,13 +64,9 @@ impl JitterDraw {
 }
 
 /// One of the 24 orders: the digits of `number` in the factorial base pick what is left.
-fn order(number: usize) -> [ColourOperation; 4] {
-    let mut order = [
-        ColourOperation::Brightness,
-        ColourOperation::Contrast,
-        ColourOperation::Saturation,
-        ColourOperation::Hue,
-    ];
+fn order(number: usize) -> [Operation; 4] {
+    let mut order =
+        [Operation::Brightness, Operation::Contrast, Operation::Saturation, Operation::Hue];
     let mut rest = number;
     for place in 0..3 {
         let left = 4 - place;
@@ -87,7 +83,7 @@ mod tests {
 
     #[test]
     fn all_24_orders_occur() {
-        let mut seen: Vec<[ColourOperation; 4]> = Vec::new();
+        let mut seen: Vec<[Operation; 4]> = Vec::new();
         for number in 0..24 {
             let order = order(number);
             assert!(!seen.contains(&order));

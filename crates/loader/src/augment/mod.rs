@@ -16,7 +16,7 @@ mod warp_labels;
 mod golden_tests;
 
 pub use colour_draw::{ColourDraw, ColourJitter};
-pub use jitter::ColourOperation;
+pub use jitter::Operation as ColourOperation;
 
 pub(crate) use blur::{Blur, BlurDraw};
 pub(crate) use geometry::{Geometry, Span};
