@@ -55,7 +55,7 @@ pub fn reference(weights: &[f32], width: usize, plane: &mut [u8]) {
         let (y, x) = (at / width, at % width);
         let sum = weighted_sum(weights, x, width, |x| columns[y * width + x]);
         // Rounding what lies half a level lower is truncation.
-        *level = (sum - (0.5 - ROUNDING_SLACK)).round() as u8;
+        *level = (sum - (0.5 - ROUNDING_SLACK)).round_ties_even() as u8;
     }
 }
 

@@ -64,7 +64,7 @@ pub enum Operation {
 pub fn reference(jitter: &Jitter, planes: &mut [u8]) {
     let pixels = planes.len() / 3;
     for operation in jitter.order {
-        let mean = mean_grey(planes);
+        let mean = if operation == Operation::Contrast { mean_grey(planes) } else { 0 };
         for at in 0..pixels {
             let pixel = [planes[at], planes[pixels + at], planes[2 * pixels + at]];
             let changed = match operation {

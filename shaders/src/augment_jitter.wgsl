@@ -13,8 +13,8 @@
 // levels that they leave; pass 1 takes contrast, with these sums, and the operations after it.
 //
 // Buffers, row-major: levels and jittered [B, 3, Q], four levels to a word, the first in the lowest
-// byte, each plane filled up to Q whole words; draws [B]; sums_before and sums [B, parts], where
-// sums_before is not read in pass 0.
+// byte, each plane filled up with 0 to Q whole words; draws [B]; sums_before and sums [B, parts],
+// where sums_before is not read in pass 0.
 //
 // One lane takes four neighbouring pixels at a time; a workgroup takes LANES such quads of one
 // sample, then those parts * LANES further on. Sums are of integers, so their order is free.
@@ -173,9 +173,8 @@ fn main(
                 }
             }
             packed |= pixel << vec3<u32>(8u * i);
-            if 4u * quad + i < shape.pixels {
-                own_sum += grey(pixel);
-            }
+            // The filling is black, which no operation before contrast changes: it adds nothing.
+            own_sum += grey(pixel);
         }
         jittered[red] = packed.r;
         jittered[green] = packed.g;

@@ -1,6 +1,8 @@
 //! The references against values by hand and against finite differences.
 
 use shaders::{
+    augment_blur,
+    augment_jitter::{self, Jitter, Operation},
     memory_read::{self, Inputs, Outputs},
     memory_read_feature_gradient, memory_read_memory_gradient, memory_read_score_gradient,
     sum_blocks,
@@ -118,4 +120,51 @@ fn the_backward_references_are_the_finite_differences_of_the_forward_one() {
 #[test]
 fn the_sum_over_blocks_keeps_the_elements_apart() {
     assert_eq!(sum_blocks::reference(&[1.0, 2.0, 10.0, 20.0, 100.0, 200.0], 2), [111.0, 222.0]);
+}
+
+/// Factors that change nothing, in the order of the authors' code.
+const NEUTRAL: Jitter = Jitter {
+    order: [Operation::Brightness, Operation::Contrast, Operation::Saturation, Operation::Hue],
+    brightness: 1.0,
+    contrast: 1.0,
+    saturation: 1.0,
+    hue_step: None,
+};
+
+/// One red and one dark pixel, jittered.
+fn jittered(jitter: Jitter) -> [[u8; 3]; 2] {
+    let mut planes = [255, 10, 0, 20, 0, 31];
+    augment_jitter::reference(&jitter, &mut planes);
+    [0, 1].map(|pixel| [planes[pixel], planes[2 + pixel], planes[4 + pixel]])
+}
+
+#[test]
+fn each_operation_of_the_jitter_has_its_value_by_hand() {
+    assert_eq!(jittered(NEUTRAL), [[255, 0, 0], [10, 20, 31]]);
+    let brighter = Jitter { brightness: 1.55, ..NEUTRAL };
+    assert_eq!(jittered(brighter), [[255, 0, 0], [15, 31, 48]]);
+    // Grey levels 76 and 18 (18.3 rounded), mean 47.
+    assert_eq!(jittered(Jitter { contrast: 0.0, ..NEUTRAL }), [[47; 3]; 2]);
+    assert_eq!(jittered(Jitter { saturation: 0.0, ..NEUTRAL }), [[76; 3], [18; 3]]);
+    // A third of a turn takes red to green.
+    assert_eq!(jittered(Jitter { hue_step: Some(85), ..NEUTRAL })[0], [0, 255, 0]);
+}
+
+#[test]
+fn contrast_takes_the_mean_of_the_image_as_it_is_by_then() {
+    use Operation::{Brightness, Contrast, Hue, Saturation};
+    let dark = Jitter { brightness: 0.0, contrast: 0.0, ..NEUTRAL };
+    assert_eq!(jittered(dark), [[0; 3]; 2]);
+    let order = [Contrast, Hue, Saturation, Brightness];
+    assert_eq!(jittered(Jitter { brightness: 2.0, contrast: 0.0, order, ..NEUTRAL }), [[94; 3]; 2]);
+}
+
+#[test]
+fn a_blur_repeats_the_edge_and_truncates() {
+    let mut plane = [0, 100, 0, 0];
+    augment_blur::reference(&[0.5, 0.25], 4, &mut plane);
+    assert_eq!(plane, [25, 50, 25, 0]);
+    let mut plane = [3, 0, 0];
+    augment_blur::reference(&[0.5, 0.25], 1, &mut plane);
+    assert_eq!(plane, [2, 0, 0]); // 2.25, 0.75, 0
 }

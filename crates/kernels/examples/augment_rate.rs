@@ -25,7 +25,7 @@ fn main() {
     let (batch, side) = (size(16), size(768));
     let opened = open(choice).unwrap();
     println!("{}; batch [{batch}, 3, {side}, {side}], median of {ROUNDS}", opened.description);
-    println!("{:38} {:>10} {:>10} {:>10}", "", "ms/batch", "ms/sample", "host ms");
+    println!("{:34} {:>10} {:>10} {:>10}", "", "ms/batch", "ms/sample", "host ms");
 
     let levels: Vec<u8> = (0..batch * 3 * side * side)
         .map(|at| ((at as u32).wrapping_mul(0x9e37_79b9) >> 25) as u8 + (at % 128) as u8)
@@ -44,11 +44,11 @@ fn main() {
     let blur = [0.306_9, 0.228_3, 0.094, 0.021_4, 0.002_7, 0.000_2];
     let (host, device): (Augment, Augment) = (augment_plain, augment);
     for (name, run, colours) in [
-        ("values looked up on the host, no colours", host, of(None, &[])),
-        ("bytes uploaded, no colours", device, of(None, &[])),
-        ("bytes uploaded, jitter", device, of(jitter, &[])),
-        ("bytes uploaded, blur of radius 5", device, of(None, &blur)),
-        ("bytes uploaded, jitter and blur", device, of(jitter, &blur)),
+        ("augment_plain, no colours", host, of(None, &[])),
+        ("augment, no colours", device, of(None, &[])),
+        ("augment, jitter", device, of(jitter, &[])),
+        ("augment, blur of radius 5", device, of(None, &blur)),
+        ("augment, jitter and blur", device, of(jitter, &blur)),
     ] {
         let mut times: Vec<[f64; 2]> = vec![];
         // The first round compiles the shaders.
@@ -68,6 +68,6 @@ fn main() {
             sorted[ROUNDS / 2]
         };
         let (all, queued) = (median(0), median(1));
-        println!("{name:38} {all:10.2} {:10.2} {queued:10.2}", all / batch as f64);
+        println!("{name:34} {all:10.2} {:10.2} {queued:10.2}", all / batch as f64);
     }
 }

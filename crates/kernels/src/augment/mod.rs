@@ -28,8 +28,8 @@ pub struct ColourParameters {
 /// in both; after a blur a level can differ by one, because a GPU's compiler may fuse a product
 /// with a sum.
 ///
-/// Shapes: `levels` [B, 3, H, W], `colours` [B], `values` per channel and level; result
-/// [B, 3, H, W], on `device` and as f32.
+/// Shapes: `levels` [B, 3, H, W], one of `colours` per sample, `values` per channel and level;
+/// result [B, 3, H, W], on `device` and as f32.
 ///
 /// # Panics
 ///

@@ -10,7 +10,7 @@ use crate::random::{Purpose, SampleKey};
 /// One draw of the colour jitter; `None` leaves the colours as they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct JitterDraw {
-    pub(crate) order: [ColourOperation; 4],
+    pub(crate) order: [Operation; 4],
     pub(crate) brightness: f32,
     pub(crate) contrast: f32,
     pub(crate) saturation: f32,
@@ -20,7 +20,7 @@ pub(crate) struct JitterDraw {
 
 /// An operation of the colour jitter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ColourOperation {
+pub enum Operation {
     /// A blend with black.
     Brightness,
     /// A blend with the mean grey level of the image as it is by then.
@@ -56,7 +56,7 @@ impl JitterDraw {
     /// its mean grey level is known.
     pub(crate) fn apply(&self, level: Level, planes: &mut [u8]) {
         let contrast =
-            self.order.iter().position(|&operation| operation == ColourOperation::Contrast);
+            self.order.iter().position(|&operation| operation == Operation::Contrast);
         let contrast = contrast.expect("invariant: an order holds every operation");
         let (before, after) = (&self.order[..contrast], &self.order[contrast + 1..]);
         let turn = self.hue.map(hue::Turn::new);
@@ -93,33 +93,29 @@ impl JitterDraw {
     #[inline(always)]
     fn change(
         &self,
-        operations: &[ColourOperation],
+        operations: &[Operation],
         turn: Option<hue::Turn>,
         colours: &mut Colours,
     ) {
         for operation in operations {
             match operation {
-                ColourOperation::Brightness => brightness::adjust(colours, self.brightness),
-                ColourOperation::Saturation => saturation::adjust(colours, self.saturation),
-                ColourOperation::Hue => {
+                Operation::Brightness => brightness::adjust(colours, self.brightness),
+                Operation::Saturation => saturation::adjust(colours, self.saturation),
+                Operation::Hue => {
                     if let Some(turn) = turn {
                         hue::adjust(colours, turn);
                     }
                 }
-                ColourOperation::Contrast => {}
+                Operation::Contrast => {}
             }
         }
     }
 }
 
 /// One of the 24 orders: the digits of `number` in the factorial base pick what is left.
-fn order(number: usize) -> [ColourOperation; 4] {
-    let mut order = [
-        ColourOperation::Brightness,
-        ColourOperation::Contrast,
-        ColourOperation::Saturation,
-        ColourOperation::Hue,
-    ];
+fn order(number: usize) -> [Operation; 4] {
+    let mut order =
+        [Operation::Brightness, Operation::Contrast, Operation::Saturation, Operation::Hue];
     let mut rest = number;
     for place in 0..3 {
         let left = 4 - place;
@@ -136,7 +132,7 @@ mod tests {
 
     #[test]
     fn all_24_orders_occur() {
-        let mut seen: Vec<[ColourOperation; 4]> = Vec::new();
+        let mut seen: Vec<[Operation; 4]> = Vec::new();
         for number in 0..24 {
             let order = order(number);
             assert!(!seen.contains(&order));

@@ -20,7 +20,7 @@ mod golden_tests;
 
 pub use colour_draw::{ColourDraw, ColourJitter};
 pub use extra::Extra;
-pub use jitter::ColourOperation;
+pub use jitter::Operation as ColourOperation;
 
 pub(crate) use blur::{Blur, BlurDraw};
 pub(crate) use extra::{ClassBalanceDraw, CutoutDraw};
