@@ -104,8 +104,8 @@ class Workplace:
 
     def ours(self, mode: str) -> Measured:
         """One run of `loader_bench`."""
-        # At most about 15 CPU milliseconds each.
-        samples = max(40, int(self.secs / 0.015))
+        # About 10 CPU milliseconds each, and a run measures twice: with one worker, and with all.
+        samples = max(40, int(self.secs / 0.02))
         settings = self.settings
         options = f"--json --mode {mode} --filter {settings.filter} --crop {settings.crop}"
         options += f" --workers {settings.workers} --samples {samples} --seed {settings.seed}"

@@ -68,7 +68,7 @@ fn measure(cli: &Cli) -> Result<Report> {
         filter: cli.filter,
         seed: cli.seed,
         samples_per_worker: cli.samples,
-        loader_ms: one.cpu_ms_per_sample() - stages.sum_ms(),
+        assembly_ms: one.cpu_ms_per_sample() - stages.sum_ms(),
         stages,
         scaling,
     })

@@ -25,7 +25,7 @@ pub(crate) struct Report {
     pub(crate) samples_per_worker: u64,
     pub(crate) stages: Stages,
     /// What one worker costs beyond its stages: queues, the copy into the batch, its memory.
-    pub(crate) loader_ms: f64,
+    pub(crate) assembly_ms: f64,
     pub(crate) scaling: Vec<Scaling>,
 }
 
@@ -48,8 +48,8 @@ impl fmt::Display for Report {
         for stage in self.stages.iter() {
             writeln!(out, "  {:10} {:7.2}", stage.stage, stage.ms)?;
         }
-        writeln!(out, "  {:10} {:7.2}", "assembly", self.loader_ms)?;
-        writeln!(out, "  {:10} {:7.2}", "sum", self.stages.sum_ms() + self.loader_ms)?;
+        writeln!(out, "  {:10} {:7.2}", "assembly", self.assembly_ms)?;
+        writeln!(out, "  {:10} {:7.2}", "sum", self.stages.sum_ms() + self.assembly_ms)?;
         writeln!(out, "\nworkers   samples/s   CPU ms per sample   efficiency")?;
         for run in &self.scaling {
             writeln!(
