@@ -104,3 +104,44 @@ impl Assembly {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::Remedy;
+
+    fn fault(slot: Slot, sample: usize) -> Fault {
+        Fault {
+            path: "shard".into(),
+            domain: "gtav".to_owned(),
+            stream: 0,
+            domain_index: slot.domain,
+            slot: slot.sample,
+            sample,
+            id: "a".to_owned(),
+            tile: None,
+            fault: shard_format::Fault::HeadCopy,
+            remedy: Remedy::Masked,
+        }
+    }
+
+    #[test]
+    fn faults_stand_in_the_order_of_the_samples_whoever_was_first() {
+        let tag = SampleTag { epoch: 0, index: 0, sample: 0, id: "a".to_owned(), class: None };
+        let part = DomainBatch { batch: 2, samples: vec![tag; 2], ..Default::default() };
+        let slots =
+            [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(domain, sample)| Slot { domain, sample });
+        for first in 0..4 {
+            let assembly = Assembly::new(0, vec![part.clone(), part.clone()]);
+            let deliver = |place: usize| {
+                let slot = slots[(first + place) % 4];
+                assembly.deliver(slot, Ok(vec![fault(slot, 9), fault(slot, 5)]))
+            };
+            assert!((0..3).all(|place| deliver(place).is_none()));
+            let batch = deliver(3).unwrap().result.unwrap();
+            let expected: Vec<Fault> =
+                slots.iter().flat_map(|slot| [fault(*slot, 9), fault(*slot, 5)]).collect();
+            assert_eq!(batch.faults, expected);
+        }
+    }
+}

@@ -101,3 +101,38 @@ pub(crate) fn ignore_under(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shard_format::{Fault, Plane, TileId};
+
+    use super::*;
+
+    fn damaged(area: Window) -> DamagedTile {
+        let tile = TileId { plane: Plane::Rgb, column: 0, row: 0 };
+        DamagedTile { tile, area, fault: Fault::HeadCopy }
+    }
+
+    #[test]
+    fn labels_are_ignored_where_damage_and_window_overlap_and_nowhere_else() {
+        let window = Window { x: 10, y: 20, width: 4, height: 3 };
+        let tiles = [
+            damaged(Window { x: 12, y: 21, width: 9, height: 1 }),
+            damaged(Window { x: 0, y: 0, width: 11, height: 21 }),
+            damaged(Window { x: 14, y: 20, width: 1, height: 3 }),
+        ];
+        let mut train_ids = [7; 12];
+        ignore_under(&tiles, (window, 255), &mut train_ids);
+        assert_eq!(train_ids, [255, 7, 7, 7, 7, 7, 255, 255, 7, 7, 7, 7]);
+    }
+
+    #[test]
+    fn a_window_is_lost_once_its_last_pixel_is() {
+        let window = Window { x: 1, y: 1, width: 4, height: 2 };
+        let mut tiles = vec![damaged(Window { x: 1, y: 1, width: 4, height: 1 })];
+        assert!(!covers(&tiles, window));
+        tiles.push(damaged(Window { x: 1, y: 2, width: 4, height: 1 }));
+        assert!(covers(&tiles, window));
+        assert!(!covers(&[], window));
+    }
+}

@@ -1,11 +1,13 @@
 //! Damaged samples under each policy, and storage that fails under all of them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use loader::{
-    Augment, Batch, FaultPolicy, Loader, LoaderError, LoaderOptions, Remedy, SampleTag, Sampling,
+    Augment, Batch, ClassUniform, FaultPolicy, Loader, LoaderError, LoaderOptions, Remedy,
+    SampleKey, SampleRenderer, SampleTag, Sampling,
 };
-use shard_format::{Plane, TileId};
+use shard_format::{Dataset, Plane, TileId};
 use shard_store::{AccessMode, StoreOptions};
 use tempfile::TempDir;
 
@@ -35,8 +37,11 @@ fn alter_first_image_tile(options: &LoaderOptions, sample: usize) {
     alter_tile(folder(options), sample, Plane::Rgb, 0, 0);
 }
 
-/// Tag, image and labels of every sample in the order of the stream.
-fn samples(batches: &[Batch]) -> Vec<(&SampleTag, &[u8], &[u8])> {
+/// Tag, image and labels.
+type Sample<'a> = (&'a SampleTag, &'a [u8], &'a [u8]);
+
+/// Every sample in the order of the stream.
+fn samples(batches: &[Batch]) -> Vec<Sample<'_>> {
     let parts = batches.iter().map(|batch| &batch.domains[0]);
     let each = parts.flat_map(|part| {
         let pixels = part.height * part.width;
@@ -117,6 +122,38 @@ fn a_domain_whose_samples_are_all_damaged_ends_with_the_last_one_tried() {
 }
 
 #[test]
+fn a_substitute_of_a_sample_chosen_for_a_class_is_an_ordinary_sample() {
+    let root = tempfile::tempdir().unwrap();
+    let options = LoaderOptions {
+        class_uniform: Some(ClassUniform { fraction: 1.0 }),
+        crop_width: 40,
+        crop_height: 40,
+        ..one_domain(&root, FaultPolicy::Substitute)
+    };
+    (0..3).for_each(|sample| alter_tile(folder(&options), sample, Plane::Label, 0, 0));
+    let dataset = Dataset::open(folder(&options)).unwrap();
+    let mut renderer = SampleRenderer::new(40, 40, Augment::none());
+    let (mut planes, mut labels) = (vec![0; 3 * 40 * 40], vec![0; 40 * 40]);
+    let mut substituted = 0;
+    let batches = batches(options.clone());
+    for (tag, image, _) in samples(&batches) {
+        let key = SampleKey::new(options.seed, "first", tag.epoch, tag.index);
+        let pixels = (&mut planes[..], &mut labels[..]);
+        renderer.render((&dataset, tag.sample), key, pixels.0, pixels.1, &mut |_| ()).unwrap();
+        if tag.class.is_none() {
+            assert!(planes == image, "{tag:?} has no focus");
+            substituted += 1;
+        }
+    }
+    let places: BTreeSet<_> = batches
+        .iter()
+        .flat_map(|batch| batch.faults.iter().map(|fault| (batch.index, fault.slot)))
+        .collect();
+    assert_eq!(substituted, places.len());
+    assert!((5..40).contains(&substituted), "{substituted} of 42");
+}
+
+#[test]
 fn where_samples_are_drawn_the_next_of_the_domain_takes_the_place() {
     let root = tempfile::tempdir().unwrap();
     let options = LoaderOptions {
@@ -135,37 +172,51 @@ fn where_samples_are_drawn_the_next_of_the_domain_takes_the_place() {
 
 #[test]
 fn a_damaged_image_tile_becomes_the_mean_colour_and_is_ignored_in_the_labels() {
-    let root = tempfile::tempdir().unwrap();
-    let options = one_domain(&root, FaultPolicy::MaskTile);
-    let intact = batches(options.clone());
-    alter_first_image_tile(&options, 2);
-    let masked = batches(options.clone());
-    assert!(masked == batches(LoaderOptions { workers: 7, ..options.clone() }), "7 workers");
-    let mut met = 0;
-    for (before, after) in samples(&intact).into_iter().zip(samples(&masked)) {
-        assert_eq!(before.0, after.0);
-        if after.0.sample != 2 {
-            assert!(before == after);
-            continue;
-        }
-        met += 1;
-        // The crop is larger than the image, so the labels show where the image stands in it.
-        let shown: Vec<usize> = (0..240 * 150).filter(|at| before.2[*at] != 255).collect();
-        let (left, top) = (shown[0] % 240, shown[0] / 240);
-        let (images, labels) = ((before.1, after.1), (before.2, after.2));
-        for at in shown {
-            let (x, y) = (at % 240 - left, at / 240 - top);
-            if x < 128 && y < 128 {
-                assert_eq!(labels.1[at], 255);
-                let found = [0, 1, 2].map(|plane| images.1[plane * 240 * 150 + at]);
-                assert_eq!(found, [124, 116, 104], "column {x}, row {y}");
+    for flip_probability in [0.0, 1.0] {
+        let root = tempfile::tempdir().unwrap();
+        let augment = Augment { flip_probability, ..Augment::none() };
+        let options = LoaderOptions { augment, ..one_domain(&root, FaultPolicy::MaskTile) };
+        let intact = batches(options.clone());
+        alter_first_image_tile(&options, 2);
+        let masked = batches(options.clone());
+        assert!(masked == batches(LoaderOptions { workers: 7, ..options.clone() }), "7 workers");
+        let mut met = 0;
+        for (before, after) in samples(&intact).into_iter().zip(samples(&masked)) {
+            assert_eq!(before.0, after.0);
+            if after.0.sample == 2 {
+                check_first_tile_is_masked(before, after, flip_probability == 1.0);
+                met += 1;
             } else {
-                assert_eq!(labels.0[at], labels.1[at]);
-                assert_eq!(images.0[at], images.1[at]);
+                assert!(before == after);
             }
         }
+        assert_eq!(met, 6);
     }
-    assert_eq!(met, 6);
+}
+
+fn check_first_tile_is_masked(before: Sample<'_>, after: Sample<'_>, flipped: bool) {
+    // The crop is larger than the image, so the labels show where the image stands in it.
+    let shown: Vec<usize> = (0..240 * 150).filter(|at| before.2[*at] != 255).collect();
+    let (first, last) = (shown[0], shown[shown.len() - 1]);
+    for at in shown {
+        let x = if flipped { last % 240 - at % 240 } else { at % 240 - first % 240 };
+        let y = at / 240 - first / 240;
+        if x < 128 && y < 128 {
+            assert_eq!(after.2[at], 255);
+            let found = [0, 1, 2].map(|plane| after.1[plane * 240 * 150 + at]);
+            assert_eq!(found, [124, 116, 104], "column {x}, row {y}");
+        } else {
+            assert_eq!(before.2[at], after.2[at], "column {x}, row {y}");
+            assert_eq!(before.1[at], after.1[at]);
+        }
+    }
+}
+
+#[test]
+fn every_masked_tile_is_recorded_and_counted() {
+    let root = tempfile::tempdir().unwrap();
+    let options = one_domain(&root, FaultPolicy::MaskTile);
+    alter_first_image_tile(&options, 2);
     let mut loader = Loader::start(options).unwrap();
     let faults: Vec<_> = loader.by_ref().flat_map(|batch| batch.unwrap().faults).collect();
     assert_eq!(faults.len(), 6);

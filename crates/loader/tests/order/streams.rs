@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use loader::{Augment, Batch, DomainBatch, DomainSource, LoaderOptions, Sampling};
+use loader::{
+    Augment, Batch, ClassUniform, DomainBatch, DomainSource, Loader, LoaderOptions, Sampling,
+};
 
 use crate::batches;
 use crate::support::two_domains;
@@ -50,6 +52,17 @@ fn a_second_stream_changes_nothing_in_the_first() {
     for (both, alone) in batches(both).iter().zip(&batches(alone)) {
         assert!(both.domains[0] == alone.domains[0]);
     }
+}
+
+#[test]
+fn streams_of_a_domain_share_what_is_open() {
+    let root = tempfile::tempdir().unwrap();
+    let mut options = single_source(&root);
+    options.class_uniform = Some(ClassUniform { fraction: 0.5 });
+    let bytes = |options| Loader::start(options).unwrap().stats().class_table_bytes;
+    let both = bytes(options.clone());
+    options.domains.truncate(1);
+    assert_eq!(both, bytes(options));
 }
 
 /// How often each stream occurs in all batches.

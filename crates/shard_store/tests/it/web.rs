@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use shard_format::{Dataset, Storage};
-use shard_store::{Remote, StoreOptions};
+use shard_store::{Remote, StoreOptions, open_counted};
 
 use crate::samples;
 use crate::web_server::{Conditions, GOOD, Manners, Version, WebServer};
@@ -41,6 +41,21 @@ fn a_busy_server_is_asked_again() {
     let (remote, dataset) = connect(&server, cache.path());
     samples::check_all(&dataset, 1);
     assert_eq!(remote.stats().retries, 3);
+}
+
+#[test]
+fn the_counters_of_an_open_dataset_go_on_counting() {
+    let cache = tempfile::tempdir().unwrap();
+    let server = WebServer::start(GOOD, 1);
+    let url = server.url();
+    let (dataset, counters) = open_counted(Path::new(&url), &options(cache.path())).unwrap();
+    let opened = counters.stats();
+    samples::check_all(&dataset, 1);
+    let read = counters.stats().since(&opened);
+    // Three shards of a little more than four blocks, of which opening took the first and the last.
+    assert_eq!((read.cache_misses, read.bytes_fetched), (9, 9 << 20));
+    samples::check_all(&dataset, 1);
+    assert_eq!(counters.stats().since(&opened).cache_misses, 9);
 }
 
 #[test]
