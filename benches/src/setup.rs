@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use loader::{
-    Augment, DomainSource, Filter, Jitter, Loader, LoaderOptions, SampleKey, SampleRenderer, Stage,
+    Augment, DomainSource, Filter, Jitter, Loader, LoaderOptions, Mode, SampleKey, SampleRenderer,
+    Stage,
 };
 use shard_format::Dataset;
 use shard_store::StoreOptions;
@@ -57,12 +58,7 @@ impl Setup {
     /// A loader that ends after `batches` batches, always with work for every worker.
     pub(crate) fn loader(&self, workers: usize, batches: u64) -> Result<Loader> {
         Ok(Loader::start(LoaderOptions {
-            domains: vec![DomainSource {
-                name: DOMAIN.to_owned(),
-                shards: vec![self.shards.clone()],
-            }],
-            store: StoreOptions::default(),
-            samples_per_domain: BATCH,
+            domains: vec![DomainSource::new(DOMAIN, vec![self.shards.clone()], BATCH)],
             crop_width: self.crop,
             crop_height: self.crop,
             augment: self.augment,
@@ -71,6 +67,7 @@ impl Setup {
             prefetch_batches: workers.max(2),
             first_batch: 0,
             end_batch: batches,
+            ..LoaderOptions::default()
         })?)
     }
 
@@ -121,8 +118,9 @@ fn augment(name: AugmentName, mode: ModeName, filter: FilterName) -> Augment {
         FilterName::Bilinear => Filter::Bilinear,
         FilterName::Bicubic => Filter::Bicubic,
     };
-    match mode {
-        // Both modes share one arithmetic.
-        ModeName::Fast | ModeName::Reference => Augment { image_filter, ..base },
-    }
+    let mode = match mode {
+        ModeName::Fast => Mode::Fast,
+        ModeName::Reference => Mode::Reference,
+    };
+    Augment { image_filter, mode, ..base }
 }

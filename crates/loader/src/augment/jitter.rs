@@ -55,8 +55,7 @@ impl JitterDraw {
     /// The crop is gone through twice, since all of it must have come as far as the contrast before
     /// its mean grey level is known.
     pub(crate) fn apply(&self, level: Level, planes: &mut [u8]) {
-        let contrast =
-            self.order.iter().position(|&operation| operation == Operation::Contrast);
+        let contrast = self.order.iter().position(|&operation| operation == Operation::Contrast);
         let contrast = contrast.expect("invariant: an order holds every operation");
         let (before, after) = (&self.order[..contrast], &self.order[contrast + 1..]);
         let turn = self.hue.map(hue::Turn::new);
@@ -91,12 +90,7 @@ impl JitterDraw {
 
     /// Applies operations other than the contrast.
     #[inline(always)]
-    fn change(
-        &self,
-        operations: &[Operation],
-        turn: Option<hue::Turn>,
-        colours: &mut Colours,
-    ) {
+    fn change(&self, operations: &[Operation], turn: Option<hue::Turn>, colours: &mut Colours) {
         for operation in operations {
             match operation {
                 Operation::Brightness => brightness::adjust(colours, self.brightness),

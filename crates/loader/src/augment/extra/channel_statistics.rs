@@ -17,7 +17,7 @@ pub struct ChannelStatistics {
     /// Probability that a sample's channels are moved.
     pub probability: f32,
     /// Largest shift of a channel's mean to either side, in levels.
-    pub mean_shift_max: f32,
+    pub mean_shift_levels_max: f32,
     /// Smallest factor on a channel's standard deviation.
     pub deviation_factor_min: f32,
     /// Largest factor on a channel's standard deviation.
@@ -27,7 +27,7 @@ pub struct ChannelStatistics {
 impl ChannelStatistics {
     pub(super) const NONE: Self = Self {
         probability: 0.0,
-        mean_shift_max: 40.0,
+        mean_shift_levels_max: 40.0,
         deviation_factor_min: 0.5,
         deviation_factor_max: 1.5,
     };
@@ -36,7 +36,12 @@ impl ChannelStatistics {
         let (min, max) = (self.deviation_factor_min, self.deviation_factor_max);
         [
             probability("extra.channel_statistics.probability", self.probability),
-            ("extra.channel_statistics.mean_shift_max", self.mean_shift_max, 0.0, 255.0),
+            (
+                "extra.channel_statistics.mean_shift_levels_max",
+                self.mean_shift_levels_max,
+                0.0,
+                255.0,
+            ),
             ("extra.channel_statistics.deviation_factor_min", min, 0.0, 100.0),
             ("extra.channel_statistics.deviation_factor_max", max, min, 100.0),
         ]
@@ -53,7 +58,7 @@ pub(super) struct ChannelStatisticsDraw {
 impl ChannelStatisticsDraw {
     pub(super) fn draw(statistics: &ChannelStatistics, key: SampleKey) -> Option<Self> {
         let stream = Stream::applies(key, Purpose::ChannelStatistics, statistics.probability)?;
-        let shift = statistics.mean_shift_max;
+        let shift = statistics.mean_shift_levels_max;
         let (min, max) = (statistics.deviation_factor_min, statistics.deviation_factor_max);
         Some(Self {
             mean_shifts: [1, 2, 3].map(|number| stream.uniform(number, -shift, shift)),

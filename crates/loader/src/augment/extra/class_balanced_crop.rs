@@ -54,7 +54,8 @@ impl ClassBalanceDraw {
         let mut counts = level_counts(labels);
         counts[usize::from(ignore_id)] = 0;
         let (all, most) = (counts.iter().sum::<u64>(), counts.iter().max().copied().unwrap_or(0));
-        all > most && (most as f64) < f64::from(self.class_share_max) * all as f64
+        // A single class has the share 1, which is less than no share allowed.
+        (most as f64) < f64::from(self.class_share_max) * all as f64
     }
 
     /// The crops to try one after the other: of the same scale and flip, at other places that show

@@ -16,9 +16,9 @@ pub struct Cutout {
     /// Most rectangles in a crop, at least 1.
     pub rectangles_max: u32,
     /// Smallest area of a rectangle, as a share of the crop.
-    pub area_min: f32,
+    pub area_share_min: f32,
     /// Largest area of a rectangle, as a share of the crop.
-    pub area_max: f32,
+    pub area_share_max: f32,
     /// Largest ratio of a rectangle's longer side to its shorter one.
     pub aspect_max: f32,
     /// What a rectangle shows.
@@ -51,8 +51,8 @@ impl Cutout {
     pub(super) const NONE: Self = Self {
         probability: 0.0,
         rectangles_max: 3,
-        area_min: 0.01,
-        area_max: 0.08,
+        area_share_min: 0.01,
+        area_share_max: 0.08,
         aspect_max: 2.5,
         fill: CutoutFill::MeanColour,
         labels: CutoutLabels::Ignore,
@@ -62,8 +62,8 @@ impl Cutout {
         [
             probability("extra.cutout.probability", self.probability),
             ("extra.cutout.rectangles_max", self.rectangles_max as f32, 1.0, 1000.0),
-            ("extra.cutout.area_min", self.area_min, 0.0, 1.0),
-            ("extra.cutout.area_max", self.area_max, self.area_min, 1.0),
+            ("extra.cutout.area_share_min", self.area_share_min, 0.0, 1.0),
+            ("extra.cutout.area_share_max", self.area_share_max, self.area_share_min, 1.0),
             ("extra.cutout.aspect_max", self.aspect_max, 1.0, 1000.0),
         ]
     }
@@ -128,7 +128,7 @@ impl Rectangle {
     /// A rectangle wholly inside the crop, its area as drawn up to half a row, and at least a pixel.
     fn draw(cutout: &Cutout, draws: Stream, frame: Frame) -> Self {
         let crop_area = (frame.width * frame.height) as f32;
-        let area = draws.uniform(1, cutout.area_min, cutout.area_max) * crop_area;
+        let area = draws.uniform(1, cutout.area_share_min, cutout.area_share_max) * crop_area;
         let aspect = draws.uniform(2, 1.0, cutout.aspect_max);
         let tall = draws.unit(3) < 0.5;
         let height = (if tall { area * aspect } else { area / aspect }).sqrt();
@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn rectangles_of_extreme_aspect_keep_their_area_inside_narrow_crops() {
-        let cutout = Cutout { area_min: 0.5, area_max: 0.5, aspect_max: 1000.0, ..CUTOUT };
+        let cutout =
+            Cutout { area_share_min: 0.5, area_share_max: 0.5, aspect_max: 1000.0, ..CUTOUT };
         for frame in [Frame { width: 4, height: 200 }, Frame { width: 200, height: 4 }] {
             for index in 0..100 {
                 let stream = draw(&cutout, index).stream;
@@ -223,6 +224,20 @@ mod tests {
                 assert!(rectangle.left + rectangle.width <= frame.width);
                 assert!(rectangle.top + rectangle.height <= frame.height);
             }
+        }
+    }
+
+    #[test]
+    fn sides_differ_by_the_largest_aspect_at_most_and_either_may_be_longer() {
+        let frame = Frame { width: 500, height: 500 };
+        let aspects: Vec<f32> = (0..200)
+            .map(|index| Rectangle::draw(&CUTOUT, draw(&CUTOUT, index).stream, frame))
+            .map(|rectangle| rectangle.width as f32 / rectangle.height as f32)
+            .collect();
+        // Sides are rounded; the shortest has about 30 pixels.
+        assert!(aspects.iter().all(|aspect| (0.38..=2.6).contains(aspect)), "{aspects:?}");
+        for (low, high) in [(0.38, 0.5), (0.8, 1.2), (2.0, 2.6)] {
+            assert!(aspects.iter().any(|aspect| (low..high).contains(aspect)), "{low}");
         }
     }
 }

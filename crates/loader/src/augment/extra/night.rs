@@ -18,9 +18,9 @@ pub struct Night {
     /// Probability that a sample is taken at night.
     pub probability: f32,
     /// Least light away from lamps, as a share of the day's.
-    pub ambient_light_min: f32,
+    pub ambient_light_share_min: f32,
     /// Most light away from lamps, as a share of the day's.
-    pub ambient_light_max: f32,
+    pub ambient_light_share_max: f32,
     /// Most lamps in a crop.
     pub lamps_max: u32,
     /// Largest standard deviation of the grain, in levels.
@@ -30,18 +30,18 @@ pub struct Night {
 impl Night {
     pub(super) const NONE: Self = Self {
         probability: 0.0,
-        ambient_light_min: 0.12,
-        ambient_light_max: 0.32,
+        ambient_light_share_min: 0.12,
+        ambient_light_share_max: 0.32,
         lamps_max: 7,
         noise_levels_max: 8.0,
     };
 
     pub(super) fn checks(&self) -> [Check; 5] {
-        let (min, max) = (self.ambient_light_min, self.ambient_light_max);
+        let (min, max) = (self.ambient_light_share_min, self.ambient_light_share_max);
         [
             probability("extra.night.probability", self.probability),
-            ("extra.night.ambient_light_min", min, 0.0, 1.0),
-            ("extra.night.ambient_light_max", max, min, 1.0),
+            ("extra.night.ambient_light_share_min", min, 0.0, 1.0),
+            ("extra.night.ambient_light_share_max", max, min, 1.0),
             ("extra.night.lamps_max", self.lamps_max as f32, 0.0, 64.0),
             ("extra.night.noise_levels_max", self.noise_levels_max, 0.0, 64.0),
         ]
@@ -86,7 +86,11 @@ impl NightDraw {
         let stream = Stream::applies(key, Purpose::Night, night.probability)?;
         let white = stream.unit(3);
         Some(Self {
-            ambient: stream.uniform(1, night.ambient_light_min, night.ambient_light_max),
+            ambient: stream.uniform(
+                1,
+                night.ambient_light_share_min,
+                night.ambient_light_share_max,
+            ),
             noise: stream.uniform(2, 0.3, 1.0) * night.noise_levels_max,
             lamps: stream.below(4, night.lamps_max + 1),
             tint: [1.0, 0.72 + 0.24 * white, 0.38 + 0.56 * white],
@@ -275,13 +279,20 @@ mod tests {
 
     #[test]
     fn what_is_left_without_lamps_is_bluish_and_grainy() {
-        let night = Night { probability: 1.0, lamps_max: 0, ..Night::NONE };
+        let night = Night {
+            probability: 1.0,
+            // Enough that rounding leaves the tint to be seen.
+            ambient_light_share_min: 0.4,
+            ambient_light_share_max: 0.6,
+            lamps_max: 0,
+            ..Night::NONE
+        };
         let smooth = Night { noise_levels_max: 0.0, ..night };
         let scene = vec![120; 3 * 96 * 96];
         for index in 0..20 {
             let planes = at_night(&smooth, &scene, index);
             // The upper left corner, where no headlight reaches.
-            let corner = |plane: usize| mean(&planes[plane * 96 * 96..][..20]);
+            let corner = |plane: usize| mean(&planes[plane * 96 * 96..][..20]) - BLACK[plane];
             assert!(corner(2) > corner(1) && corner(1) > corner(0), "{index}");
             let grainy = at_night(&night, &scene, index);
             let changed = grainy.iter().zip(&planes).filter(|(a, b)| a != b).count();

@@ -23,9 +23,9 @@ pub struct Rain {
     /// Most streaks in a crop.
     pub streaks_max: u32,
     /// Shortest streak near the camera, as a share of the crop's shorter side.
-    pub length_min: f32,
+    pub length_share_min: f32,
     /// Longest streak near the camera, as a share of the crop's shorter side.
-    pub length_max: f32,
+    pub length_share_max: f32,
     /// Largest slant of the streaks to either side, in columns for each row.
     pub slant_max: f32,
 }
@@ -35,8 +35,8 @@ impl Rain {
         probability: 0.0,
         streaks_min: 500,
         streaks_max: 2000,
-        length_min: 0.05,
-        length_max: 0.14,
+        length_share_min: 0.05,
+        length_share_max: 0.14,
         slant_max: 0.35,
     };
 
@@ -45,8 +45,8 @@ impl Rain {
             probability("extra.rain.probability", self.probability),
             ("extra.rain.streaks_min", self.streaks_min as f32, 0.0, 100_000.0),
             ("extra.rain.streaks_max", self.streaks_max as f32, self.streaks_min as f32, 100_000.0),
-            ("extra.rain.length_min", self.length_min, 0.0, 1.0),
-            ("extra.rain.length_max", self.length_max, self.length_min, 1.0),
+            ("extra.rain.length_share_min", self.length_share_min, 0.0, 1.0),
+            ("extra.rain.length_share_max", self.length_share_max, self.length_share_min, 1.0),
             ("extra.rain.slant_max", self.slant_max, 0.0, 2.0),
         ]
     }
@@ -98,7 +98,7 @@ impl RainDraw {
             haze,
             drops: stream.part(8),
             streaks,
-            length: stream.uniform(9, rain.length_min, rain.length_max),
+            length: stream.uniform(9, rain.length_share_min, rain.length_share_max),
             slant: stream.uniform(10, -rain.slant_max, rain.slant_max),
         })
     }

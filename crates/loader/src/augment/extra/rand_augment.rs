@@ -8,8 +8,8 @@ use crate::random::{Purpose, SampleKey};
 
 /// A few colour operations one after the other, all of one strength.
 ///
-/// Source: Cubuk et al., "RandAugment", 2020, with the ranges of torchvision's `RandAugment`;
-/// geometry, Identity and repeated draws of the sign apart.
+/// Source: Cubuk et al., "RandAugment", 2020, with the ranges of torchvision's `RandAugment`, but
+/// without its geometry and its Identity.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RandAugment {

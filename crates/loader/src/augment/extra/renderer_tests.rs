@@ -64,9 +64,9 @@ fn opened() -> (tempfile::TempDir, Dataset) {
 fn what_has_probability_zero_changes_no_bit_whatever_its_ranges() {
     let (_root, dataset) = opened();
     let mut extra = Extra::none();
-    (extra.night.ambient_light_max, extra.shadow.light_min) = (0.9, 0.0);
-    (extra.rain.streaks_max, extra.snow.cover_max) = (9000, 1.0);
-    (extra.rand_augment.magnitude, extra.cutout.area_max) = (10.0, 1.0);
+    (extra.night.ambient_light_share_max, extra.shadow.light_share_min) = (0.9, 0.0);
+    (extra.rain.streaks_max, extra.snow.cover_share_max) = (9000, 1.0);
+    (extra.rand_augment.magnitude, extra.cutout.area_share_max) = (10.0, 1.0);
     extra.class_balanced_crop.class_share_max = 0.0;
     for index in 0..20 {
         let plain = render(&dataset, Augment::reference(), index);

@@ -19,21 +19,21 @@ pub struct Shadow {
     /// Most shadows in a crop, at least 1.
     pub polygons_max: u32,
     /// Least light inside a shadow, as a share of that outside.
-    pub light_min: f32,
+    pub light_share_min: f32,
     /// Most light inside a shadow, as a share of that outside.
-    pub light_max: f32,
+    pub light_share_max: f32,
 }
 
 impl Shadow {
     pub(super) const NONE: Self =
-        Self { probability: 0.0, polygons_max: 3, light_min: 0.35, light_max: 0.7 };
+        Self { probability: 0.0, polygons_max: 3, light_share_min: 0.35, light_share_max: 0.7 };
 
     pub(super) fn checks(&self) -> [Check; 4] {
         [
             probability("extra.shadow.probability", self.probability),
             ("extra.shadow.polygons_max", self.polygons_max as f32, 1.0, 64.0),
-            ("extra.shadow.light_min", self.light_min, 0.0, 1.0),
-            ("extra.shadow.light_max", self.light_max, self.light_min, 1.0),
+            ("extra.shadow.light_share_min", self.light_share_min, 0.0, 1.0),
+            ("extra.shadow.light_share_max", self.light_share_max, self.light_share_min, 1.0),
         ]
     }
 }
@@ -67,7 +67,7 @@ impl ShadowDraw {
         let stream = Stream::applies(key, Purpose::Shadow, shadow.probability)?;
         Some(Self {
             polygons: 1 + stream.below(1, shadow.polygons_max),
-            light: stream.uniform(2, shadow.light_min, shadow.light_max),
+            light: stream.uniform(2, shadow.light_share_min, shadow.light_share_max),
             rim: stream.uniform(3, 0.004, 0.04),
             // Half of the shadows are of trees.
             gaps: stream.uniform(4, -1.0, 1.0).max(0.0),

@@ -15,7 +15,7 @@ use crate::random::{Purpose, SampleKey};
 /// Snow in flat light.
 const WHITE: [f32; 3] = [236.0, 240.0, 246.0];
 
-/// Lying snow lets the ground, and whoever stands on it, be seen through.
+/// Lying snow does not hide the ground wholly, nor who stands on it.
 const COVER_OPACITY: f32 = 0.75;
 
 /// Falling and lying snow; lengths scale with the crop.
@@ -29,11 +29,11 @@ pub struct Snow {
     /// Most flakes in a crop.
     pub flakes_max: u32,
     /// Radius of the largest flakes, as a share of the crop's shorter side.
-    pub radius_max: f32,
+    pub radius_share_max: f32,
     /// Largest slant of the flakes' fall to either side, in columns for each row.
     pub slant_max: f32,
     /// Largest share of a ground of middle brightness that snow lies on.
-    pub cover_max: f32,
+    pub cover_share_max: f32,
 }
 
 impl Snow {
@@ -41,9 +41,9 @@ impl Snow {
         probability: 0.0,
         flakes_min: 800,
         flakes_max: 3000,
-        radius_max: 0.008,
+        radius_share_max: 0.008,
         slant_max: 1.0,
-        cover_max: 0.5,
+        cover_share_max: 0.5,
     };
 
     pub(super) fn checks(&self) -> [Check; 6] {
@@ -51,9 +51,9 @@ impl Snow {
             probability("extra.snow.probability", self.probability),
             ("extra.snow.flakes_min", self.flakes_min as f32, 0.0, 100_000.0),
             ("extra.snow.flakes_max", self.flakes_max as f32, self.flakes_min as f32, 100_000.0),
-            ("extra.snow.radius_max", self.radius_max, 0.0, 0.1),
+            ("extra.snow.radius_share_max", self.radius_share_max, 0.0, 0.1),
             ("extra.snow.slant_max", self.slant_max, 0.0, 10.0),
-            ("extra.snow.cover_max", self.cover_max, 0.0, 1.0),
+            ("extra.snow.cover_share_max", self.cover_share_max, 0.0, 1.0),
         ]
     }
 }
@@ -103,10 +103,10 @@ impl SnowDraw {
             flakes: stream.part(7),
             count: snow.flakes_min
                 + stream.below(8, snow.flakes_max.saturating_sub(snow.flakes_min) + 1),
-            radius: snow.radius_max,
+            radius: snow.radius_share_max,
             slant: stream.uniform(9, -snow.slant_max, snow.slant_max),
             ground: stream.part(10),
-            cover: stream.uniform(11, 0.0, snow.cover_max),
+            cover: stream.uniform(11, 0.0, snow.cover_share_max),
         })
     }
 
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn snow_lies_below_the_horizon_alone() {
         let snow = Snow { probability: 1.0, flakes_min: 0, flakes_max: 0, ..Snow::NONE };
-        let bare = Snow { cover_max: 0.0, ..snow };
+        let bare = Snow { cover_share_max: 0.0, ..snow };
         let mut covered = 0;
         for index in 0..20 {
             let (white, bare) = (snowy(&snow, 110, index), snowy(&bare, 110, index));

@@ -44,3 +44,34 @@ impl Stream {
         ((u128::from(self.bits(number)) * u128::from(count)) >> 64) as u32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bit_of_a_number_changes_its_draw_and_its_part() {
+        let key = SampleKey::new(1, "gtav", 0, 0);
+        let stream = Stream::applies(key, Purpose::Rain, 1.0).unwrap();
+        for bit in 0..64 {
+            assert_ne!(stream.bits(0), stream.bits(1 << bit));
+            assert_ne!(stream.part(0).bits(1), stream.part(1 << bit).bits(1));
+        }
+        let other = Stream::applies(key, Purpose::Snow, 1.0).unwrap();
+        assert_ne!(stream.bits(1), other.bits(1));
+    }
+
+    #[test]
+    fn draws_stay_in_their_range() {
+        let key = SampleKey::new(1, "gtav", 0, 0);
+        let stream = Stream::applies(key, Purpose::Rain, 1.0).unwrap();
+        let mut counts = [0_u32; 8];
+        for number in 0..8000 {
+            counts[stream.below(number, 8) as usize] += 1;
+            assert!((0.0..1.0).contains(&stream.unit(number)));
+            assert!((-3.0..=5.0).contains(&stream.uniform(number, -3.0, 5.0)));
+        }
+        // 1000 expected, standard deviation 30; five of them on either side.
+        assert!(counts.iter().all(|&count| (850..1150).contains(&count)), "{counts:?}");
+    }
+}

@@ -101,14 +101,14 @@ fn each_field_out_of_range_is_refused_by_its_name() {
     extra.rain.probability = 1.5;
     assert!(refused(extra).contains("extra.rain.probability is 1.5, expected 0 to 1"));
     let mut extra = none;
-    extra.night.ambient_light_max = f32::NAN;
-    assert!(refused(extra).contains("extra.night.ambient_light_max"));
+    extra.night.ambient_light_share_max = f32::NAN;
+    assert!(refused(extra).contains("extra.night.ambient_light_share_max"));
     let mut extra = none;
     (extra.snow.flakes_min, extra.snow.flakes_max) = (5, 4);
     assert!(refused(extra).contains("extra.snow.flakes_max is 4, expected 5"));
     let mut extra = none;
-    extra.cutout.area_max = 0.0;
-    assert!(refused(extra).contains("extra.cutout.area_max"));
+    extra.cutout.area_share_max = 0.0;
+    assert!(refused(extra).contains("extra.cutout.area_share_max"));
     let mut extra = none;
     extra.rand_augment.magnitude = 11.0;
     assert!(refused(extra).contains("extra.rand_augment.magnitude"));
@@ -124,19 +124,21 @@ fn everything_at_its_limits() -> Extra {
     (extra.sun_flare.probability, extra.fog.probability) = (1.0, 1.0);
     (extra.rain.probability, extra.snow.probability) = (1.0, 1.0);
     (extra.channel_statistics.probability, extra.rand_augment.probability) = (1.0, 1.0);
-    (extra.night.ambient_light_min, extra.night.ambient_light_max) = (0.0, 1.0);
+    (extra.night.ambient_light_share_min, extra.night.ambient_light_share_max) = (0.0, 1.0);
     (extra.night.lamps_max, extra.night.noise_levels_max) = (64, 64.0);
-    (extra.shadow.light_min, extra.shadow.light_max) = (0.0, 1.0);
-    (extra.sun_flare.radius_min, extra.sun_flare.radius_max) = (0.0, 10.0);
+    (extra.shadow.light_share_min, extra.shadow.light_share_max) = (0.0, 1.0);
+    (extra.sun_flare.radius_share_min, extra.sun_flare.radius_share_max) = (0.0, 10.0);
     (extra.fog.optical_depth_min, extra.fog.optical_depth_max) = (0.0, 100.0);
-    (extra.rain.length_min, extra.rain.length_max, extra.rain.slant_max) = (0.0, 1.0, 2.0);
-    (extra.snow.radius_max, extra.snow.slant_max, extra.snow.cover_max) = (0.1, 10.0, 1.0);
+    (extra.rain.length_share_min, extra.rain.length_share_max, extra.rain.slant_max) =
+        (0.0, 1.0, 2.0);
+    (extra.snow.radius_share_max, extra.snow.slant_max, extra.snow.cover_share_max) =
+        (0.1, 10.0, 1.0);
     (extra.rain.streaks_min, extra.snow.flakes_min) = (0, 0);
     (extra.channel_statistics.deviation_factor_max, extra.rand_augment.operations) = (100.0, 16);
     extra.cutout = Cutout {
         probability: 1.0,
-        area_min: 0.0,
-        area_max: 1.0,
+        area_share_min: 0.0,
+        area_share_max: 1.0,
         aspect_max: 1000.0,
         ..extra.cutout
     };

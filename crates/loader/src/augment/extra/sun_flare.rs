@@ -17,9 +17,9 @@ pub struct SunFlare {
     /// Probability that the sun shines into a sample.
     pub probability: f32,
     /// Least radius of the glow about the sun, as a share of the crop's shorter side.
-    pub radius_min: f32,
+    pub radius_share_min: f32,
     /// Largest radius of the glow about the sun, as a share of the crop's shorter side.
-    pub radius_max: f32,
+    pub radius_share_max: f32,
     /// Least strength; at 1 the glow's middle is white.
     pub strength_min: f32,
     /// Largest strength.
@@ -29,8 +29,8 @@ pub struct SunFlare {
 impl SunFlare {
     pub(super) const NONE: Self = Self {
         probability: 0.0,
-        radius_min: 0.2,
-        radius_max: 0.6,
+        radius_share_min: 0.2,
+        radius_share_max: 0.6,
         strength_min: 0.5,
         strength_max: 1.0,
     };
@@ -38,8 +38,13 @@ impl SunFlare {
     pub(super) fn checks(&self) -> [Check; 5] {
         [
             probability("extra.sun_flare.probability", self.probability),
-            ("extra.sun_flare.radius_min", self.radius_min, 0.0, 10.0),
-            ("extra.sun_flare.radius_max", self.radius_max, self.radius_min, 10.0),
+            ("extra.sun_flare.radius_share_min", self.radius_share_min, 0.0, 10.0),
+            (
+                "extra.sun_flare.radius_share_max",
+                self.radius_share_max,
+                self.radius_share_min,
+                10.0,
+            ),
             ("extra.sun_flare.strength_min", self.strength_min, 0.0, 1.0),
             ("extra.sun_flare.strength_max", self.strength_max, self.strength_min, 1.0),
         ]
@@ -71,7 +76,7 @@ impl SunFlareDraw {
         let stream = Stream::applies(key, Purpose::SunFlare, flare.probability)?;
         Some(Self {
             place: (stream.uniform(1, 0.05, 0.95), stream.uniform(2, 0.03, 0.35)),
-            radius: stream.uniform(3, flare.radius_min, flare.radius_max),
+            radius: stream.uniform(3, flare.radius_share_min, flare.radius_share_max),
             strength: stream.uniform(4, flare.strength_min, flare.strength_max),
             ghosts: stream.part(5),
             rays: stream.part(6),
@@ -181,6 +186,11 @@ mod tests {
             assert!(sun > 180, "{index}: {sun}");
             let brightest_below = planes[70 * 120..90 * 120].iter().max().copied().unwrap();
             assert!(brightest_below < sun, "{index}: {brightest_below} {sun}");
+            // Beyond the disc and its rings, half a radius below the sun, the glow alone is left:
+            // its share of white is (0.75 / 1.5^2 + 0.25 / 1.125) * 0.5 = 0.28 or more, here 48.
+            let half_radius_below = y + (0.5 * draw.radius * 90.0) as usize;
+            let glow = planes[half_radius_below * 120 + x];
+            assert!(glow > 120, "{index}: {glow}");
         }
     }
 }
