@@ -25,4 +25,5 @@ pub use loader::Loader;
 pub use options::{DomainSource, LoaderOptions};
 pub use random::SampleKey;
 pub use renderer::{SampleRenderer, Stage};
+pub use simd_level::Level;
 pub use stats::LoaderStats;

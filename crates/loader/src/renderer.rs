@@ -70,6 +70,13 @@ impl SampleRenderer {
         }
     }
 
+    /// The renderer with the vector instructions of `level`, which change no pixel, instead of the
+    /// best ones of the processor.
+    #[must_use]
+    pub fn with_level(self, level: Level) -> Self {
+        Self { level, decoder: Decoder::with_level(level), ..self }
+    }
+
     /// Renders one sample; all randomness comes from `key`. `on_stage` is called after each stage.
     ///
     /// Shapes: `planes` [3, crop_height, crop_width], `labels` [crop_height, crop_width].
@@ -97,7 +104,8 @@ impl SampleRenderer {
         let window = self.label_warp.aim(&geometry);
         let map = dataset.read_labels(sample, window, &mut self.decoder)?;
         let ignore_id = dataset.index().dataset.ignore_id;
-        self.label_warp.run(&geometry, &map.train_ids, (crop.0, ignore_id), labels);
+        let source = (&map.train_ids[..], window);
+        self.label_warp.run(self.level, &geometry, source, (labels, crop.0), ignore_id);
         on_stage(Stage::Labels);
 
         let window = self.image_warp.aim(&geometry, self.augment.image_filter);

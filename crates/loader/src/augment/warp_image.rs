@@ -3,7 +3,7 @@
 use shard_format::Window;
 use simd_level::Level;
 
-use super::resample::{Horizontal, Weights, resample_rows};
+use super::resample::{Horizontal, Rows, Weights, resample_rows};
 use super::{Filter, Geometry};
 
 /// The stride of resampled rows is a multiple of this, the widest step of either pass.
@@ -18,6 +18,8 @@ pub(crate) struct ImageWarp {
     y: Weights,
     horizontal: Horizontal,
     window: Window,
+    /// Where each row of a band starts.
+    starts: Vec<usize>,
     /// [3, window.height, visible columns rounded up to whole steps]
     narrowed: Vec<u8>,
 }
@@ -47,13 +49,25 @@ impl ImageWarp {
         let rows = (band.y - self.window.y) as usize * stride;
         let rows = rows..rows + band.height as usize * stride;
         let (width, height) = (band.width as usize, band.height as usize);
-        let (weights, horizontal) = ((&self.x, band.x as usize), &mut self.horizontal);
+        self.starts.clear();
+        self.starts.extend((0..height).map(|row| row * width));
+        let (weights, left, starts) = (&self.x, band.x as usize, &self.starts[..]);
+        let horizontal = &mut self.horizontal;
         let outputs = self.narrowed.chunks_exact_mut(self.window.height as usize * stride);
-        for (plane, output) in pixels.chunks_exact(width * height).zip(outputs) {
-            let output = &mut output[rows.clone()];
+        for (bytes, output) in pixels.chunks_exact(width * height).zip(outputs) {
+            let output = (&mut output[rows.clone()], stride);
             level.run(
                 #[inline(always)]
-                || horizontal.run(weights, (plane, width), (output, stride)),
+                || {
+                    let rows = Rows { bytes, width, starts };
+                    horizontal.run(
+                        rows,
+                        weights.len(),
+                        #[inline(always)]
+                        |columns, pixel| weights.column(columns, left, pixel),
+                        output,
+                    );
+                },
             );
         }
     }

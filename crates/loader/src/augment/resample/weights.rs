@@ -1,6 +1,7 @@
 //! Which source pixels make up each resized pixel, and how much each of them weighs.
 
-use super::PRECISION_BITS;
+use super::horizontal::{Column, LANES};
+use super::{HALF, PRECISION_BITS, levels_of};
 use crate::augment::{Filter, Span};
 
 /// The weights of the visible pixels of one axis.
@@ -81,6 +82,19 @@ impl Weights {
     pub(crate) fn of(&self, pixel: usize) -> (usize, &[i32]) {
         let Taps { source, start, count } = self.taps[pixel];
         (source as usize, &self.weights[start as usize..][..count as usize])
+    }
+
+    /// The weighted columns of visible pixel number `pixel`; source columns are counted from `left`.
+    #[inline(always)]
+    pub(crate) fn column(&self, columns: &[Column], left: usize, pixel: usize) -> Column {
+        let (source, weights) = self.of(pixel);
+        let mut sums = [HALF; LANES];
+        for (&weight, column) in weights.iter().zip(&columns[source - left..]) {
+            for (sum, &value) in sums.iter_mut().zip(column) {
+                *sum += weight * i32::from(value);
+            }
+        }
+        levels_of(&sums)
     }
 
     /// Mirrors the order of the visible pixels.
