@@ -3,7 +3,7 @@
 use shard_format::{Dataset, Decoder, ReadError};
 use simd_level::Level;
 
-use crate::augment::{Augment, Blur, BlurDraw, Geometry, ImageWarp, JitterDraw, LabelWarp};
+use crate::augment::{Augment, Blur, BlurDraw, Geometry, ImageWarp, JitterDraw, LabelWarp, Target};
 use crate::random::SampleKey;
 
 /// The steps that a sample goes through, in order.
@@ -110,13 +110,13 @@ impl SampleRenderer {
 
         let window = self.image_warp.aim(&geometry, self.augment.image_filter);
         let (warp, level) = (&mut self.image_warp, self.level);
+        let mut target = Target { geometry: &geometry, planes: &mut *planes, crop_width: crop.0 };
+        target.blacken_padding();
         dataset.read_bands(sample, window, &mut self.decoder, &mut self.band, |band, pixels| {
             on_stage(Stage::Decode);
-            warp.take_band(level, band, pixels);
+            warp.take_band(level, band, pixels, &mut target);
             on_stage(Stage::Resize);
         })?;
-        warp.finish(level, &geometry, planes, crop.0);
-        on_stage(Stage::Resize);
 
         if let Some(jitter) = JitterDraw::draw(&self.augment.jitter, key) {
             jitter.apply(self.level, planes);

@@ -8,6 +8,7 @@ use simd_level::Level;
 
 use super::exact::ByInstruction;
 use super::jitter::Operation;
+use super::warp_image::Target;
 use super::{
     Blur, BlurDraw, Filter, Geometry, ImageWarp, JitterDraw, LabelWarp, Mode, Span, exact, hue,
 };
@@ -61,8 +62,9 @@ fn warp_image(rgb: &[u8], geometry: &Geometry, filter: Filter, crop: (u32, u32))
     let window = warp.aim(geometry, filter);
     let part = planes_of(&cut(rgb, window, 3));
     let mut planes = vec![77; (crop.0 * crop.1 * 3) as usize];
-    warp.take_band(Level::best(), window, &part);
-    warp.finish(Level::best(), geometry, &mut planes, crop.0);
+    let mut target = Target { geometry, planes: &mut planes, crop_width: crop.0 };
+    target.blacken_padding();
+    warp.take_band(Level::best(), window, &part, &mut target);
     planes
 }
 

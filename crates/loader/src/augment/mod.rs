@@ -15,11 +15,13 @@ mod warp_labels;
 
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod level_tests;
 
 pub(crate) use blur::{Blur, BlurDraw};
 pub(crate) use geometry::{Geometry, Span};
 pub(crate) use jitter::JitterDraw;
-pub(crate) use warp_image::ImageWarp;
+pub(crate) use warp_image::{ImageWarp, Target};
 pub(crate) use warp_labels::LabelWarp;
 
 use crate::error::LoaderError;

@@ -13,7 +13,9 @@ const WORDS: usize = LANES / TURNED;
 type Words = [[u64; WORDS]; TURNED];
 
 /// The same column of 32 rows.
-pub(crate) type Column = [u8; LANES];
+#[derive(Debug, Clone, Copy)]
+#[repr(align(32))]
+pub(crate) struct Column(pub(crate) [u8; LANES]);
 
 /// Rows of equal width, lying anywhere in a picture.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +50,7 @@ impl Horizontal {
         pixel: impl Fn(&[Column], usize) -> Column,
         (output, stride): (&mut [u8], usize),
     ) {
-        self.columns.resize(rows.width.next_multiple_of(TURNED), [0; LANES]);
+        self.columns.resize(rows.width.next_multiple_of(TURNED), Column([0; LANES]));
         let strips = rows.starts.chunks(LANES).zip(output.chunks_mut(LANES * stride));
         for (starts, output) in strips {
             turn_into_columns(Rows { starts, ..rows }, &mut self.columns);
@@ -56,7 +58,7 @@ impl Horizontal {
                 let mut words: Words = [[0; WORDS]; TURNED];
                 for (number, words) in (first..pixels).zip(&mut words) {
                     let column = pixel(&self.columns, number);
-                    for (word, bytes) in words.iter_mut().zip(column.as_chunks::<TURNED>().0) {
+                    for (word, bytes) in words.iter_mut().zip(column.0.as_chunks::<TURNED>().0) {
                         *word = u64::from_le_bytes(*bytes);
                     }
                 }
@@ -91,7 +93,7 @@ fn turn_into_columns(rows: Rows<'_>, columns: &mut [Column]) {
         }
         turn(&mut words);
         for (column, words) in columns.iter_mut().zip(&words) {
-            for (bytes, word) in column.as_chunks_mut::<TURNED>().0.iter_mut().zip(words) {
+            for (bytes, word) in column.0.as_chunks_mut::<TURNED>().0.iter_mut().zip(words) {
                 *bytes = word.to_le_bytes();
             }
         }
