@@ -45,4 +45,5 @@ pub use random::SampleKey;
 pub use renderer::{SampleRenderer, Stage};
 pub use roles::{MetaRole, MetaSplit, Roles, StrongStream, meta_split};
 pub use sampling::{Sampling, Shares};
+pub use simd_level::Level;
 pub use stats::LoaderStats;

@@ -5,7 +5,7 @@ use simd_level::Level;
 
 use crate::augment::{
     Augment, Blur, BlurDraw, ClassBalanceDraw, CutoutDraw, Geometry, ImageWarp, JitterDraw,
-    LabelWarp,
+    LabelWarp, Target,
 };
 use crate::random::SampleKey;
 use crate::request::{Rendered, Request, covers, ignore_under};
@@ -83,6 +83,13 @@ impl SampleRenderer {
         self.augment = augment;
     }
 
+    /// The renderer with the vector instructions of `level`, which change no pixel, instead of the
+    /// best ones of the processor.
+    #[must_use]
+    pub fn with_level(self, level: Level) -> Self {
+        Self { level, decoder: Decoder::with_level(level), ..self }
+    }
+
     /// Renders one sample; all randomness comes from `key`. `on_stage` is called after each stage.
     ///
     /// Shapes: `planes` [3, crop_height, crop_width], `labels` [crop_height, crop_width].
@@ -130,17 +137,20 @@ impl SampleRenderer {
 
         let window = self.image_warp.aim(&geometry, augment.image_filter);
         let (warp, level) = (&mut self.image_warp, self.level);
+        let crop_width = self.crop_width;
+        let mut target = Target { geometry: &geometry, planes: &mut *planes, crop_width };
+        target.blacken_padding();
         let damaged_image =
             request.read_bands(window, &mut self.decoder, &mut self.band, |band, pixels| {
                 on_stage(Stage::Decode);
-                warp.take_band(level, band, pixels);
+                warp.take_band(level, band, pixels, &mut target);
                 on_stage(Stage::Resize);
             })?;
         if !damaged_image.is_empty() {
             let nothing_is_left = covers(&damaged_image, window);
             ignore_under(&damaged_image, (label_window, ignore_id), &mut map.train_ids);
-            self.label_warp.aim(&geometry);
-            self.label_warp.run(&geometry, &map.train_ids, (self.crop_width, ignore_id), labels);
+            let source = (&map.train_ids[..], label_window);
+            self.label_warp.run(level, &geometry, source, (labels, crop_width), ignore_id);
             damaged.extend(damaged_image);
             if nothing_is_left {
                 return Ok(Rendered::Lost(damaged));
@@ -149,9 +159,6 @@ impl SampleRenderer {
         if request.is_stopped() {
             return Ok(Rendered::Stopped);
         }
-        self.image_warp.finish(level, &geometry, planes, self.crop_width);
-        on_stage(Stage::Resize);
-
         extra.paint(key, planes, self.crop_width);
         on_stage(Stage::Styles);
         if let Some(jitter) = JitterDraw::draw(&augment.jitter, key) {
@@ -204,7 +211,8 @@ impl SampleRenderer {
         let window = self.label_warp.aim(geometry);
         let (map, damaged) = request.read_labels(window, &mut self.decoder)?;
         let ignore_id = request.dataset.index().dataset.ignore_id;
-        self.label_warp.run(geometry, &map.train_ids, (self.crop_width, ignore_id), labels);
+        let (source, target) = ((&map.train_ids[..], window), (labels, self.crop_width));
+        self.label_warp.run(self.level, geometry, source, target, ignore_id);
         Ok(CropLabels { window, map, damaged })
     }
 }

@@ -1,6 +1,6 @@
 //! The gradient predictor: each byte is stored as its distance from left + up - up-left.
 
-/// Bytes summed at once by [`inverse_row`]; stored tile widths are multiples of it.
+/// Bytes summed at once by [`inverse_rows`]; stored tile widths are multiples of it.
 const BLOCK: usize = 16;
 
 /// Writes `row` minus its prediction to `residuals`, all modulo 256.
@@ -22,20 +22,24 @@ pub(crate) fn forward_row(above: &[u8], row: &[u8], residuals: &mut [u8]) {
     }
 }
 
-/// Replaces the row above, in `row`, by the row that `residuals` encode.
+/// Replaces the rows above, in `rows`, by the rows that `residuals` encode.
 ///
 /// The change from the row above is the running sum of the residuals, so a row is a prefix sum
-/// and an addition. Shapes: both hold one row, a multiple of 16 bytes; `row` starts as zero.
+/// and an addition; three rows at a time, because each block of a row waits for the one before it.
+/// Shapes: all hold one row of equal length, a multiple of 16 bytes; `rows` start as zero.
 #[inline(always)]
-pub(crate) fn inverse_row(residuals: &[u8], row: &mut [u8]) {
-    let mut carry = 0u8;
-    let (residuals, _) = residuals.as_chunks::<BLOCK>();
-    let (row, _) = row.as_chunks_mut::<BLOCK>();
-    for (row, residuals) in row.iter_mut().zip(residuals) {
-        let change = prefix_sum(residuals).map(|sum| sum.wrapping_add(carry));
-        carry = change[BLOCK - 1];
-        for (value, change) in row.iter_mut().zip(change) {
-            *value = value.wrapping_add(change);
+pub(crate) fn inverse_rows<const ROWS: usize>(residuals: [&[u8]; ROWS], rows: [&mut [u8]; ROWS]) {
+    let mut carries = [0u8; ROWS];
+    let residuals = residuals.map(|residuals| residuals.as_chunks::<BLOCK>().0);
+    let rows = rows.map(|row| row.as_chunks_mut::<BLOCK>().0);
+    for block in 0..residuals[0].len() {
+        for row in 0..ROWS {
+            let sums = prefix_sum(&residuals[row][block]);
+            let carry = carries[row];
+            for (value, sum) in rows[row][block].iter_mut().zip(sums) {
+                *value = value.wrapping_add(sum.wrapping_add(carry));
+            }
+            carries[row] = sums[BLOCK - 1].wrapping_add(carry);
         }
     }
 }
@@ -83,7 +87,7 @@ mod tests {
                 forward_row(&above, row, &mut residuals);
                 let expected: Vec<u8> = (0..width).map(|x| residual(&plane, width, x, y)).collect();
                 prop_assert_eq!(&residuals, &expected);
-                inverse_row(&residuals, &mut restored);
+                inverse_rows([&residuals], [&mut restored]);
                 prop_assert_eq!(&restored, row);
                 above.copy_from_slice(row);
             }

@@ -3,7 +3,7 @@
 //! Two forms of equal length: *plain* is interleaved RGB, *residual* is the gradient-predicted
 //! planes green, red - green and blue - green, one after the other.
 
-use crate::gradient::{forward_row, inverse_row};
+use crate::gradient::{forward_row, inverse_rows};
 use crate::grid::{Cell, RGB_TILE_EDGE};
 use crate::image::{RgbImage, Window};
 
@@ -98,9 +98,8 @@ pub(crate) fn paint_residuals(
     let columns = first_column..first_column + part.width as usize;
     for y in cell.area.y..part.y + part.height {
         let start = (y - cell.area.y) as usize * width;
-        for (row, plane) in rows.iter_mut().zip([green, red, blue]) {
-            inverse_row(&plane[start..start + width], &mut row[..width]);
-        }
+        let residuals = [green, red, blue].map(|plane| &plane[start..start + width]);
+        inverse_rows(residuals, rows.each_mut().map(|row| &mut row[..width]));
         if y >= part.y {
             let to = window.position(part.x, y);
             let rows = rows.each_ref().map(|row| &row[columns.clone()]);
@@ -150,7 +149,10 @@ fn add_green([green, red, blue]: [&[u8]; 3], [to_red, to_green, to_blue]: [&mut 
             *output = change.wrapping_add(*green);
         }
     }
-    to_green.copy_from_slice(green);
+    // Not `copy_from_slice`, which is a call for each of many short rows.
+    for (output, green) in to_green.iter_mut().zip(green) {
+        *output = *green;
+    }
 }
 
 /// Takes RGB, RGB, ... apart.

@@ -1,16 +1,17 @@
 //! Brightness: a blend with black.
 
 use super::colours::Colours;
-use super::exact::blend;
+use super::exact::{Rounding, least};
 
-/// Multiplies every channel by `factor`.
+/// Multiplies every channel by `factor`, which is not negative.
 ///
-/// Source: torchvision `adjust_brightness` on a PIL image.
+/// Source: torchvision `adjust_brightness` on a PIL image: a blend with 0, in which only the upper
+/// limit can be passed.
 #[inline(always)]
-pub(crate) fn adjust(colours: &mut Colours, factor: f32) {
+pub(crate) fn adjust<R: Rounding>(colours: &mut Colours, factor: f32) {
     for channel in [&mut colours.red, &mut colours.green, &mut colours.blue] {
         for value in channel {
-            *value = blend(0.0, *value, factor);
+            *value = R::floor(least(factor * *value, 255.0));
         }
     }
 }

@@ -8,8 +8,9 @@ pub(crate) const PIXELS: usize = 128;
 /// One channel of the pixels; every value is an integer in [0, 255].
 pub(crate) type Channel = [f32; PIXELS];
 
-/// The channels of some pixels.
+/// The channels of some pixels, aligned to the widest vector.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Colours {
     pub(crate) red: Channel,
     pub(crate) green: Channel,

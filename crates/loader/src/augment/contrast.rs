@@ -1,16 +1,16 @@
 //! Contrast: a blend with the mean grey level.
 
 use super::colours::{Colours, PIXELS};
-use super::exact::{blend, grey, integer};
+use super::exact::{Rounding, blend, grey, integer};
 
 /// Moves every channel away from `mean` by `factor`.
 ///
 /// Source: torchvision `adjust_contrast` on a PIL image.
 #[inline(always)]
-pub(crate) fn adjust(colours: &mut Colours, mean: f32, factor: f32) {
+pub(crate) fn adjust<R: Rounding>(colours: &mut Colours, mean: f32, factor: f32) {
     for channel in [&mut colours.red, &mut colours.green, &mut colours.blue] {
         for value in channel {
-            *value = blend(mean, *value, factor);
+            *value = blend::<R>(mean, *value, factor);
         }
     }
 }
@@ -30,9 +30,9 @@ impl GreySum {
 
     /// Adds the first `count` pixels.
     #[inline(always)]
-    pub(crate) fn add(&mut self, colours: &Colours, count: usize) {
+    pub(crate) fn add<R: Rounding>(&mut self, colours: &Colours, count: usize) {
         let Colours { red, green, blue } = colours;
-        let level = |pixel: usize| integer(grey(red[pixel], green[pixel], blue[pixel]));
+        let level = |pixel: usize| integer(grey::<R>(red[pixel], green[pixel], blue[pixel]));
         if count == PIXELS {
             for (pixel, part) in self.parts.iter_mut().enumerate() {
                 *part += level(pixel);

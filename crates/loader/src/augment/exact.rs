@@ -1,22 +1,68 @@
-//! Exact rounding in single precision, in operations that every vector unit has.
-//!
-//! `f32::floor` and `as u8` become calls or long sequences on baseline x86-64; adding a large number
-//! rounds to an integer in one addition, on every machine alike.
+//! Exact rounding in single precision, in operations that vector units have.
+
+use simd_level::Level;
 
 /// 1.5 * 2^23: within 2^22 of it on either side, neighbouring f32 values are 1 apart.
 const INTEGERS_ONLY: f32 = 12_582_912.0;
 
-/// The nearest integer of a value in [-2^22, 2^22], ties to even.
-#[inline(always)]
-pub(crate) fn round(value: f32) -> f32 {
-    (value + INTEGERS_ONLY) - INTEGERS_ONLY
+/// How values are rounded; all ways give the same numbers.
+pub(crate) trait Rounding {
+    /// The nearest integer of a value in [-2^22, 2^22], ties to even.
+    fn round(value: f32) -> f32;
+
+    /// The integer part of a value in [0, 2^22].
+    fn floor(value: f32) -> f32;
 }
 
-/// The integer part of a value in [0, 2^22].
+/// By additions, where a rounding instruction is missing and the functions of the standard library
+/// are calls: adding a large number rounds to an integer.
+pub(crate) struct ByAddition;
+
+impl Rounding for ByAddition {
+    #[inline(always)]
+    fn round(value: f32) -> f32 {
+        (value + INTEGERS_ONLY) - INTEGERS_ONLY
+    }
+
+    #[inline(always)]
+    fn floor(value: f32) -> f32 {
+        let nearest = Self::round(value);
+        nearest - if nearest > value { 1.0 } else { 0.0 }
+    }
+}
+
+/// By the processor's instruction, which every level above the baseline has.
+pub(crate) struct ByInstruction;
+
+impl Rounding for ByInstruction {
+    #[inline(always)]
+    fn round(value: f32) -> f32 {
+        value.round_ties_even()
+    }
+
+    #[inline(always)]
+    fn floor(value: f32) -> f32 {
+        value.floor()
+    }
+}
+
+/// A kernel that rounds.
+pub(crate) trait RoundingKernel {
+    /// Runs the kernel; must be inlined.
+    fn run<R: Rounding>(self);
+}
+
+/// Runs a kernel at a level with the rounding that is fastest there.
 #[inline(always)]
-pub(crate) fn floor(value: f32) -> f32 {
-    let nearest = round(value);
-    nearest - if nearest > value { 1.0 } else { 0.0 }
+pub(crate) fn run_rounding(level: Level, kernel: impl RoundingKernel) {
+    if level == Level::Baseline {
+        kernel.run::<ByAddition>();
+    } else {
+        level.run(
+            #[inline(always)]
+            || kernel.run::<ByInstruction>(),
+        );
+    }
 }
 
 /// The smaller of two numbers; `f32::min` takes more instructions, for the sake of NaN.
@@ -49,19 +95,20 @@ pub(crate) fn integer(value: f32) -> u32 {
 /// Source: Pillow's `Image.blend`, which `ImageEnhance` and so torchvision build on: single
 /// precision, clipped, truncated.
 #[inline(always)]
-pub(crate) fn blend(neutral: f32, value: f32, factor: f32) -> f32 {
+pub(crate) fn blend<R: Rounding>(neutral: f32, value: f32, factor: f32) -> f32 {
     let moved = neutral + factor * (value - neutral);
-    floor(least(greatest(moved, 0.0), 255.0))
+    R::floor(least(greatest(moved, 0.0), 255.0))
 }
 
 /// The grey level of a pixel of integers, an integer in [0, 255].
 ///
 /// Source: Pillow's conversion to "L": (19595 R + 38470 G + 7471 B + 32768) >> 16. Every term and
-/// sum is an integer below 2^24, so single precision is exact.
+/// sum is a multiple of 2^-16 below 2^8, so single precision is exact.
 #[inline(always)]
-pub(crate) fn grey(red: f32, green: f32, blue: f32) -> f32 {
-    let sum = red * 19_595.0 + green * 38_470.0 + blue * 7471.0;
-    floor((sum + 32_768.0) * (1.0 / 65_536.0))
+pub(crate) fn grey<R: Rounding>(red: f32, green: f32, blue: f32) -> f32 {
+    const UNIT: f32 = 1.0 / 65_536.0;
+    let sum = red * (19_595.0 * UNIT) + green * (38_470.0 * UNIT) + blue * (7471.0 * UNIT);
+    R::floor(sum + 0.5)
 }
 
 #[cfg(test)]
@@ -76,7 +123,8 @@ mod tests {
                     let sum = u32::from(red) * 19_595
                         + u32::from(green) * 38_470
                         + u32::from(blue) * 7471;
-                    let found = grey(f32::from(red), f32::from(green), f32::from(blue));
+                    let [red, green, blue] = [red, green, blue].map(f32::from);
+                    let found = grey::<ByAddition>(red, green, blue);
                     assert_eq!(found, ((sum + 32_768) >> 16) as f32);
                 }
             }
@@ -84,14 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn floor_and_byte_hold_next_to_integers() {
-        for integer in 0..=255_u8 {
-            let exact = f32::from(integer);
-            assert_eq!(floor(exact), exact);
-            assert_eq!(byte(exact), integer);
-            if integer > 0 {
-                assert_eq!(floor(exact.next_down()), exact - 1.0);
-                assert_eq!(floor(exact.next_up()), exact);
+    fn both_ways_of_rounding_agree_at_and_next_to_integers_and_ties() {
+        for half in 0..=511_u16 {
+            let exact = f32::from(half) / 2.0;
+            for value in [exact.next_down().max(0.0), exact, exact.next_up()] {
+                assert_eq!(ByAddition::floor(value), ByInstruction::floor(value), "{value}");
+                assert_eq!(ByAddition::round(value), ByInstruction::round(value), "{value}");
+                assert_eq!(f32::from(byte(value.floor())), value.floor());
             }
         }
     }

@@ -6,6 +6,8 @@ use safetensors::SafeTensors;
 use shard_format::Window;
 use simd_level::Level;
 
+use super::exact::ByInstruction;
+use super::warp_image::Target;
 use super::{
     Blur, BlurDraw, ColourOperation, Filter, Geometry, ImageWarp, JitterDraw, LabelWarp, Mode,
     Span, exact, hue,
@@ -60,16 +62,18 @@ fn warp_image(rgb: &[u8], geometry: &Geometry, filter: Filter, crop: (u32, u32))
     let window = warp.aim(geometry, filter);
     let part = planes_of(&cut(rgb, window, 3));
     let mut planes = vec![77; (crop.0 * crop.1 * 3) as usize];
-    warp.take_band(Level::best(), window, &part);
-    warp.finish(Level::best(), geometry, &mut planes, crop.0);
+    let mut target = Target { geometry, planes: &mut planes, crop_width: crop.0 };
+    target.blacken_padding();
+    warp.take_band(Level::best(), window, &part, &mut target);
     planes
 }
 
 fn warp_labels(train_ids: &[u8], geometry: &Geometry, crop: (u32, u32)) -> Vec<u8> {
     let mut warp = LabelWarp::default();
-    let part = cut(train_ids, warp.aim(geometry), 1);
+    let window = warp.aim(geometry);
+    let part = cut(train_ids, window, 1);
     let mut labels = vec![77; (crop.0 * crop.1) as usize];
-    warp.run(geometry, &part, (crop.0, 255), &mut labels);
+    warp.run(Level::best(), geometry, (&part, window), (&mut labels, crop.0), 255);
     labels
 }
 
@@ -121,8 +125,8 @@ fn grey_levels_and_hsv_equal_pillow_exactly() {
     let (grey, hsv) = (goldens.bytes("grayscale_L"), goldens.bytes("hsv"));
     for ((pixel, grey), hsv) in rgb.chunks_exact(3).zip(grey).zip(hsv.chunks_exact(3)) {
         let [red, green, blue] = [0, 1, 2].map(|channel| f32::from(pixel[channel]));
-        assert_eq!(exact::grey(red, green, blue), f32::from(grey));
-        let (hue, saturation, value) = hue::hsv_from_rgb(red, green, blue);
+        assert_eq!(exact::grey::<ByInstruction>(red, green, blue), f32::from(grey));
+        let (hue, saturation, value) = hue::hsv_from_rgb::<ByInstruction>(red, green, blue);
         assert_eq!([saturation, value], [f32::from(hsv[1]), f32::from(hsv[2])]);
         // The hue of a grey pixel has no meaning and is never used.
         assert!(saturation == 0.0 || hue == f32::from(hsv[0]));

@@ -1,7 +1,7 @@
 //! Hue: a turn of the byte-valued hue channel, there and back through HSV.
 
 use super::colours::{Colours, PIXELS};
-use super::exact::{floor, greatest, least, round};
+use super::exact::{Rounding, greatest, least};
 
 /// How far the hue is turned: an integer in [0, 255], in steps of Pillow's hue channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,13 +19,13 @@ impl Turn {
 /// Source: torchvision `adjust_hue` on a PIL image: hue, saturation and value are truncated to
 /// bytes on the way there, channels rounded on the way back.
 #[inline(always)]
-pub(crate) fn adjust(colours: &mut Colours, Turn(steps): Turn) {
+pub(crate) fn adjust<R: Rounding>(colours: &mut Colours, Turn(steps): Turn) {
     let Colours { red, green, blue } = colours;
     for pixel in 0..PIXELS {
-        let (hue, saturation, value) = hsv_from_rgb(red[pixel], green[pixel], blue[pixel]);
+        let (hue, saturation, value) = hsv_from_rgb::<R>(red[pixel], green[pixel], blue[pixel]);
         let turned = hue + steps;
         let turned = if turned >= 256.0 { turned - 256.0 } else { turned };
-        (red[pixel], green[pixel], blue[pixel]) = rgb_from_hsv(turned, saturation, value);
+        (red[pixel], green[pixel], blue[pixel]) = rgb_from_hsv::<R>(turned, saturation, value);
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn step(turn: f64) -> u8 {
 /// Where two channels lie `part` of the chroma apart, the hue is that far from the middle of a
 /// third of its circle. The roundings are those of Pillow for every colour.
 #[inline(always)]
-pub(crate) fn hsv_from_rgb(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
+pub(crate) fn hsv_from_rgb<R: Rounding>(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
     let value = greatest(greatest(red, green), blue);
     // The third of the circle around the largest channel, and the channels after it.
     let (third, next, last) = if red == value {
@@ -57,8 +57,8 @@ pub(crate) fn hsv_from_rgb(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
     let sextants: f32 = (third + sign) - sign * part;
     let turns = sextants / 6.0;
     let turns = if turns < 0.0 { turns + 1.0 } else { turns };
-    let saturation = floor(chroma / greatest(value, 1.0) * 255.0);
-    (floor(turns * 255.0), saturation, value)
+    let saturation = R::floor(chroma / greatest(value, 1.0) * 255.0);
+    (R::floor(turns * 255.0), saturation, value)
 }
 
 /// The channels of integer-valued hue, saturation and value in [0, 255].
@@ -67,13 +67,13 @@ pub(crate) fn hsv_from_rgb(red: f32, green: f32, blue: f32) -> (f32, f32, f32) {
 /// its own colour, and two sextants away from it is as low as the saturation lets it be. Each lies
 /// far enough from a tie that the roundings are those of Pillow for every colour.
 #[inline(always)]
-pub(crate) fn rgb_from_hsv(hue: f32, saturation: f32, value: f32) -> (f32, f32, f32) {
+pub(crate) fn rgb_from_hsv<R: Rounding>(hue: f32, saturation: f32, value: f32) -> (f32, f32, f32) {
     let place = 2.0 * hue;
     let drop = value * (saturation * (1.0 / 21_675.0)); // 85 * 255
     // The distance from the colour opposite to the channel's own.
     let channel = |distance: f32| {
         let weight = least(greatest(170.0 - distance, 0.0), 85.0);
-        round(value - drop * weight)
+        R::round(value - drop * weight)
     };
     let around = |distance: f32| least(distance, 510.0 - distance);
     let red = (place - 255.0).abs();
@@ -84,6 +84,40 @@ pub(crate) fn rgb_from_hsv(hue: f32, saturation: f32, value: f32) -> (f32, f32, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::exact::ByAddition;
+
+    /// Pillow's `rgb2hsv`: in single precision, but for the operations that its literals make
+    /// double.
+    fn pillow_hsv(red: u8, green: u8, blue: u8) -> (u8, u8) {
+        let (value, least) = (red.max(green).max(blue), red.min(green).min(blue));
+        let chroma = f32::from(value - least);
+        let away = |channel: u8| f32::from(value - channel) / chroma;
+        let (r, g, b) = (away(red), away(green), away(blue));
+        let sextants = if red == value {
+            b - g
+        } else if green == value {
+            (2.0 + f64::from(r) - f64::from(b)) as f32
+        } else {
+            (4.0 + f64::from(g) - f64::from(r)) as f32
+        };
+        let turns = ((f64::from(sextants) / 6.0 + 1.0) % 1.0) as f32;
+        let saturation = chroma / f32::from(value);
+        ((f64::from(turns) * 255.0) as u8, (f64::from(saturation) * 255.0) as u8)
+    }
+
+    #[test]
+    fn hue_and_saturation_equal_pillow_for_every_colour() {
+        for red in 0..=255 {
+            for green in 0..=255 {
+                for blue in (0..=255).filter(|&blue| red != green || green != blue) {
+                    let [r, g, b] = [red, green, blue].map(f32::from);
+                    let (hue, saturation, _) = hsv_from_rgb::<ByAddition>(r, g, b);
+                    let expected = pillow_hsv(red, green, blue);
+                    assert_eq!((hue as u8, saturation as u8), expected, "{red} {green} {blue}");
+                }
+            }
+        }
+    }
 
     /// Pillow's `HSV2RGB`, which computes in single precision with a division per step.
     fn pillow_rgb(hue: u8, saturation: u8, value: u8) -> [f32; 3] {
@@ -112,7 +146,7 @@ mod tests {
             for saturation in 0..=255 {
                 for value in 0..=255 {
                     let [h, s, v] = [hue, saturation, value].map(f32::from);
-                    let (red, green, blue) = rgb_from_hsv(h, s, v);
+                    let (red, green, blue) = rgb_from_hsv::<ByAddition>(h, s, v);
                     let expected = pillow_rgb(hue, saturation, value);
                     assert_eq!([red, green, blue], expected, "{hue} {saturation} {value}");
                 }

@@ -4,6 +4,7 @@ use simd_level::Level;
 
 use super::colours::{Access, Colours, visit};
 use super::contrast::GreySum;
+use super::exact::{Rounding, RoundingKernel, run_rounding};
 use super::{Jitter, brightness, contrast, hue, saturation};
 use crate::random::{Purpose, SampleKey};
 
@@ -51,58 +52,70 @@ impl JitterDraw {
     }
 
     /// Jitters one crop in place. Shapes: `planes` [3, H, W].
-    ///
-    /// The crop is gone through twice, since all of it must have come as far as the contrast before
-    /// its mean grey level is known.
     pub(crate) fn apply(&self, level: Level, planes: &mut [u8]) {
-        let contrast = self.order.iter().position(|&operation| operation == Operation::Contrast);
-        let contrast = contrast.expect("invariant: an order holds every operation");
-        let (before, after) = (&self.order[..contrast], &self.order[contrast + 1..]);
-        let turn = self.hue.map(hue::Turn::new);
-        let pixels = planes.len() / 3;
-        level.run(
-            #[inline(always)]
-            || {
-                let mut grey = GreySum::new();
-                let access = if before.is_empty() { Access::Read } else { Access::Write };
-                visit(
-                    planes,
-                    access,
-                    #[inline(always)]
-                    |colours, count| {
-                        self.change(before, turn, colours);
-                        grey.add(colours, count);
-                    },
-                );
-                let mean = grey.mean(pixels);
-                visit(
-                    planes,
-                    Access::Write,
-                    #[inline(always)]
-                    |colours, _| {
-                        contrast::adjust(colours, mean, self.contrast);
-                        self.change(after, turn, colours);
-                    },
-                );
-            },
-        );
+        run_rounding(level, Apply { draw: *self, planes });
     }
 
     /// Applies operations other than the contrast.
     #[inline(always)]
-    fn change(&self, operations: &[Operation], turn: Option<hue::Turn>, colours: &mut Colours) {
+    fn change<R: Rounding>(
+        &self,
+        operations: &[Operation],
+        turn: Option<hue::Turn>,
+        colours: &mut Colours,
+    ) {
         for operation in operations {
             match operation {
-                Operation::Brightness => brightness::adjust(colours, self.brightness),
-                Operation::Saturation => saturation::adjust(colours, self.saturation),
+                Operation::Brightness => brightness::adjust::<R>(colours, self.brightness),
+                Operation::Saturation => saturation::adjust::<R>(colours, self.saturation),
                 Operation::Hue => {
                     if let Some(turn) = turn {
-                        hue::adjust(colours, turn);
+                        hue::adjust::<R>(colours, turn);
                     }
                 }
                 Operation::Contrast => {}
             }
         }
+    }
+}
+
+/// The jitter of one crop.
+struct Apply<'a> {
+    draw: JitterDraw,
+    planes: &'a mut [u8],
+}
+
+impl RoundingKernel for Apply<'_> {
+    /// Goes through the crop twice, since all of it must have come as far as the contrast before
+    /// its mean grey level is known.
+    #[inline(always)]
+    fn run<R: Rounding>(self) {
+        let Self { draw, planes } = self;
+        let contrast = draw.order.iter().position(|&operation| operation == Operation::Contrast);
+        let contrast = contrast.expect("invariant: an order holds every operation");
+        let (before, after) = (&draw.order[..contrast], &draw.order[contrast + 1..]);
+        let turn = draw.hue.map(hue::Turn::new);
+        let mut grey = GreySum::new();
+        let access = if before.is_empty() { Access::Read } else { Access::Write };
+        visit(
+            planes,
+            access,
+            #[inline(always)]
+            |colours, count| {
+                draw.change::<R>(before, turn, colours);
+                grey.add::<R>(colours, count);
+            },
+        );
+        let mean = grey.mean(planes.len() / 3);
+        visit(
+            planes,
+            Access::Write,
+            #[inline(always)]
+            |colours, _| {
+                contrast::adjust::<R>(colours, mean, draw.contrast);
+                draw.change::<R>(after, turn, colours);
+            },
+        );
     }
 }
 

@@ -17,6 +17,8 @@ mod warp_labels;
 
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod level_tests;
 
 pub use colour_draw::{ColourDraw, ColourJitter};
 pub use extra::Extra;
@@ -26,7 +28,7 @@ pub(crate) use blur::{Blur, BlurDraw};
 pub(crate) use extra::{ClassBalanceDraw, CutoutDraw};
 pub(crate) use geometry::{Geometry, Span};
 pub(crate) use jitter::JitterDraw;
-pub(crate) use warp_image::ImageWarp;
+pub(crate) use warp_image::{ImageWarp, Target};
 pub(crate) use warp_labels::LabelWarp;
 
 use crate::error::LoaderError;

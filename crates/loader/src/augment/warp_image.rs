@@ -3,7 +3,7 @@
 use shard_format::Window;
 use simd_level::Level;
 
-use super::resample::{Horizontal, Weights, resample_rows};
+use super::resample::{Horizontal, Rows, Weights, resample_rows};
 use super::{Filter, Geometry};
 
 /// The stride of resampled rows is a multiple of this, the widest step of either pass.
@@ -17,9 +17,23 @@ pub(crate) struct ImageWarp {
     x: Weights,
     y: Weights,
     horizontal: Horizontal,
-    window: Window,
-    /// [3, window.height, visible columns rounded up to whole steps]
-    narrowed: Vec<u8>,
+    /// Where each row of a band starts.
+    starts: Vec<usize>,
+    /// Narrowed rows that visible rows still need: [rows, visible columns rounded up to whole
+    /// steps] of each channel.
+    narrowed: [Vec<u8>; 3],
+    /// The source row that `narrowed` starts with.
+    top: usize,
+    /// The number of visible rows that are done.
+    done: usize,
+}
+
+/// The crop that is made, and how it lies in the image.
+pub(crate) struct Target<'a> {
+    pub(crate) geometry: &'a Geometry,
+    /// [3, H, crop_width]
+    pub(crate) planes: &'a mut [u8],
+    pub(crate) crop_width: u32,
 }
 
 impl ImageWarp {
@@ -30,83 +44,99 @@ impl ImageWarp {
         if geometry.flip {
             self.x.mirror();
         }
-        self.window = Window { x: left, y: top, width: right - left, height: bottom - top };
-        self.narrowed.resize(3 * (bottom - top) as usize * self.stride(), 0);
-        self.window
+        (self.top, self.done) = (top as usize, 0);
+        for narrowed in &mut self.narrowed {
+            narrowed.clear();
+        }
+        Window { x: left, y: top, width: right - left, height: bottom - top }
     }
 
-    fn stride(&self) -> usize {
-        self.x.len().next_multiple_of(STEP)
-    }
-
-    /// Resamples a band of the window of `aim` along its rows.
+    /// Resamples the next band of the window of `aim`, as far down as its rows go.
     ///
     /// Shapes: `pixels` [3, band.height, window.width].
-    pub(crate) fn take_band(&mut self, level: Level, band: Window, pixels: &[u8]) {
-        let stride = self.stride();
-        let rows = (band.y - self.window.y) as usize * stride;
-        let rows = rows..rows + band.height as usize * stride;
+    pub(crate) fn take_band(
+        &mut self,
+        level: Level,
+        band: Window,
+        pixels: &[u8],
+        target: &mut Target<'_>,
+    ) {
+        level.run(
+            #[inline(always)]
+            || {
+                self.narrow(band, pixels);
+                self.lower(target);
+            },
+        );
+    }
+
+    /// Resamples a band along its rows.
+    #[inline(always)]
+    fn narrow(&mut self, band: Window, pixels: &[u8]) {
         let (width, height) = (band.width as usize, band.height as usize);
-        let (weights, horizontal) = ((&self.x, band.x as usize), &mut self.horizontal);
-        let outputs = self.narrowed.chunks_exact_mut(self.window.height as usize * stride);
-        for (plane, output) in pixels.chunks_exact(width * height).zip(outputs) {
-            let output = &mut output[rows.clone()];
-            level.run(
+        let (weights, left) = (&self.x, band.x as usize);
+        let stride = weights.len().next_multiple_of(STEP);
+        self.starts.clear();
+        self.starts.extend((0..height).map(|row| row * width));
+        for (bytes, narrowed) in pixels.chunks_exact(width * height).zip(&mut self.narrowed) {
+            let rows = Rows { bytes, width, starts: &self.starts };
+            let held = narrowed.len();
+            narrowed.resize(held + height * stride, 0);
+            self.horizontal.run(
+                rows,
+                weights.len(),
                 #[inline(always)]
-                || horizontal.run(weights, (plane, width), (output, stride)),
+                |columns, pixel| weights.column(columns, left, pixel),
+                (&mut narrowed[held..], stride),
             );
         }
     }
 
-    /// Fills `planes` once all bands are in; padding becomes black.
-    ///
-    /// Shapes: `planes` [3, H, crop_width].
-    pub(crate) fn finish(
-        &mut self,
-        level: Level,
-        geometry: &Geometry,
-        planes: &mut [u8],
-        crop_width: u32,
-    ) {
-        let (stride, weights, top) = (self.stride(), &self.y, self.window.y as usize);
-        let plane_len = planes.len() / 3;
-        let narrowed = self.narrowed.chunks_exact(self.window.height as usize * stride);
-        for (narrowed, output) in narrowed.zip(planes.chunks_exact_mut(plane_len)) {
-            level.run(
-                #[inline(always)]
-                || {
-                    let rows = |row: usize| {
-                        let (first, weights) = weights.of(row);
-                        (weights, &narrowed[(first - top) * stride..])
-                    };
-                    fill_plane(geometry, rows, stride, (output, crop_width as usize));
-                },
-            );
+    /// Resamples narrowed rows along their columns, down to the first visible row that needs more
+    /// of them, and lets go of those that are done with.
+    #[inline(always)]
+    fn lower(&mut self, target: &mut Target<'_>) {
+        let Geometry { x, y, flip } = target.geometry;
+        let (crop_width, visible) = (target.crop_width as usize, x.visible as usize);
+        let at = x.at as usize;
+        let at = if *flip { crop_width - at - visible } else { at };
+        let stride = self.x.len().next_multiple_of(STEP);
+        let first = self.done;
+        let end = self.top + self.narrowed[0].len() / stride;
+        self.done = (first..self.y.len())
+            .find(|&row| {
+                let (source, weights) = self.y.of(row);
+                source + weights.len() > end
+            })
+            .unwrap_or(self.y.len());
+        let plane_len = target.planes.len() / 3;
+        for (plane, narrowed) in target.planes.chunks_exact_mut(plane_len).zip(&self.narrowed) {
+            let outputs = plane.chunks_exact_mut(crop_width).skip(y.at as usize + first);
+            for (row, output) in (first..self.done).zip(outputs) {
+                let (source, weights) = self.y.of(row);
+                let rows = &narrowed[(source - self.top) * stride..];
+                resample_rows(weights, rows, stride, &mut output[at..at + visible]);
+                output[..at].fill(0);
+                output[at + visible..].fill(0);
+            }
         }
+        let needed = self.y.needed_from(self.done).unwrap_or(end).min(end);
+        for narrowed in &mut self.narrowed {
+            narrowed.drain(..(needed - self.top) * stride);
+        }
+        self.top = needed;
     }
 }
 
-/// Writes the visible part of one plane and blackens its padding; `rows` gives the weights of a
-/// visible row and the rows that they belong to.
-#[inline(always)]
-fn fill_plane<'a>(
-    geometry: &Geometry,
-    rows: impl Fn(usize) -> (&'a [i32], &'a [u8]),
-    stride: usize,
-    (plane, crop_width): (&mut [u8], usize),
-) {
-    let (visible, first_row) = (geometry.x.visible as usize, geometry.y.at as usize);
-    let at = geometry.x.at as usize;
-    let at = if geometry.flip { crop_width - at - visible } else { at };
-    let visible_rows = first_row..first_row + geometry.y.visible as usize;
-    for (row, output) in plane.chunks_exact_mut(crop_width).enumerate() {
-        if visible_rows.contains(&row) {
-            let (weights, rows) = rows(row - first_row);
-            resample_rows(weights, rows, stride, &mut output[at..at + visible]);
-            output[..at].fill(0);
-            output[at + visible..].fill(0);
-        } else {
-            output.fill(0);
+impl Target<'_> {
+    /// Blackens the rows above and below the image.
+    pub(crate) fn blacken_padding(&mut self) {
+        let Geometry { y, .. } = self.geometry;
+        let plane_len = self.planes.len() / 3;
+        let (above, below) = (y.at as usize, (y.at + y.visible) as usize);
+        for plane in self.planes.chunks_exact_mut(plane_len) {
+            plane[..above * self.crop_width as usize].fill(0);
+            plane[below * self.crop_width as usize..].fill(0);
         }
     }
 }
@@ -138,8 +168,9 @@ mod tests {
             .flat_map(|row| row[columns.clone()].to_vec())
             .collect();
         let mut planes = vec![9; (crop.0 * crop.1 * 3) as usize];
-        warp.take_band(Level::best(), window, &part);
-        warp.finish(Level::best(), geometry, &mut planes, crop.0);
+        let mut target = Target { geometry, planes: &mut planes, crop_width: crop.0 };
+        target.blacken_padding();
+        warp.take_band(Level::best(), window, &part, &mut target);
         planes
     }
 

@@ -1,6 +1,7 @@
 //! The shard format seen from outside: what is written comes back, what is damaged is noticed.
 
 mod access;
+mod bands;
 mod damage;
 mod drawing;
 mod fuzz_seeds;

@@ -81,7 +81,7 @@ impl Arithmetic for Fixed {
     fn add(&self, sum: i16, weight: i16, pair: [i16; 2], centre: i16) -> i16 {
         // Differences of whole levels fit, and a blurred value leaves the range of levels by less
         // than the room that is left; wrapping because it costs no check.
-        let both = pair[0].wrapping_sub(centre).wrapping_add(pair[1].wrapping_sub(centre));
+        let both = pair[0].wrapping_add(pair[1]).wrapping_sub(centre.wrapping_add(centre));
         let product = (i32::from(both) * i32::from(weight)) >> 16;
         sum.wrapping_add(product as i16)
     }

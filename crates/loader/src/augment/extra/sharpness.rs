@@ -1,6 +1,6 @@
 //! Sharpness: a blend with the smoothed picture.
 
-use crate::augment::exact::{blend, byte, floor};
+use crate::augment::exact::{ByAddition, Rounding, blend, byte};
 
 /// Moves every pixel away from its smoothed neighbourhood by `factor`; border pixels stay.
 ///
@@ -37,7 +37,7 @@ fn sharpen_row(rows: [&[u8]; 3], factor: f32, output: &mut [u8]) {
         let centre = windows[1][1][x];
         let weighted = f32::from(sum + 4 * u16::from(centre));
         // Thirteenths lie at least 1/26 away from where rounding turns, far above single precision.
-        let smooth = floor(weighted * (1.0 / 13.0) + 0.5);
-        output[x] = byte(blend(smooth, f32::from(centre), factor));
+        let smooth = ByAddition::floor(weighted * (1.0 / 13.0) + 0.5);
+        output[x] = byte(blend::<ByAddition>(smooth, f32::from(centre), factor));
     }
 }

@@ -1,9 +1,7 @@
 //! Resampling along rows, many rows at a time.
 
-use super::{HALF, Weights, levels_of};
-
 /// Rows that are resampled together, one in each lane.
-const LANES: usize = 32;
+pub(crate) const LANES: usize = 32;
 
 /// Columns that are turned at once: as many as a word has bytes.
 const TURNED: usize = 8;
@@ -14,92 +12,60 @@ const WORDS: usize = LANES / TURNED;
 /// Eight columns of 32 rows: lane l of word r is row 8 l + r; or, turned, rows 8 l on of column r.
 type Words = [[u64; WORDS]; TURNED];
 
+/// The same column of 32 rows.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(32))]
+pub(crate) struct Column(pub(crate) [u8; LANES]);
+
+/// Rows of equal width, lying anywhere in a picture.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) width: usize,
+    /// Where each row starts.
+    pub(crate) starts: &'a [usize],
+}
+
 /// The horizontal pass; keeps its buffer between samples.
 ///
 /// A strip of rows is turned into columns, so that one weight meets one vector of neighbours down
 /// the strip, and the result is turned back.
 #[derive(Debug, Default)]
 pub(crate) struct Horizontal {
-    /// [width, LANES], the strip turned.
-    columns: Vec<[u8; LANES]>,
+    /// The strip turned, and up to seven columns more.
+    columns: Vec<Column>,
 }
 
 impl Horizontal {
-    /// Resamples every row of a plane; source columns are counted from `left`.
+    /// Makes `pixels` pixels of every row; `pixel`, which must be inlined, makes one column of them
+    /// out of all the source's columns.
     ///
-    /// Shapes: `plane` [height, width], `output` [height, stride] with a stride of at least the
-    /// number of weights, rounded up to a multiple of 8.
+    /// Shapes: `output` [rows, stride] with a stride of at least `pixels`, rounded up to a multiple
+    /// of 8.
     #[inline(always)]
     pub(crate) fn run(
         &mut self,
-        (weights, left): (&Weights, usize),
-        (plane, width): (&[u8], usize),
+        rows: Rows<'_>,
+        pixels: usize,
+        pixel: impl Fn(&[Column], usize) -> Column,
         (output, stride): (&mut [u8], usize),
     ) {
-        self.columns.resize(width.next_multiple_of(TURNED), [0; LANES]);
-        let strips = plane.chunks(LANES * width).zip(output.chunks_mut(LANES * stride));
-        for (strip, output) in strips {
-            turn_into_columns(strip, width, &mut self.columns);
-            resample((weights, left), &self.columns, output, stride);
-        }
-    }
-}
-
-#[inline(always)]
-fn turn_into_columns(strip: &[u8], width: usize, columns: &mut [[u8; LANES]]) {
-    let last_row = strip.len() / width - 1;
-    for (group, columns) in columns.as_chunks_mut::<TURNED>().0.iter_mut().enumerate() {
-        let x = group * TURNED;
-        let mut words: Words = [[0; WORDS]; TURNED];
-        for (row, words) in words.iter_mut().enumerate() {
-            for (lane, word) in words.iter_mut().enumerate() {
-                // Rows that are missing from the last strip are repeated and not used.
-                let start = (lane * TURNED + row).min(last_row) * width;
-                *word = match strip[start + x..].first_chunk() {
-                    Some(bytes) => u64::from_le_bytes(*bytes),
-                    None => last_word(&strip[start + x..]),
-                };
-            }
-        }
-        turn(&mut words);
-        for (column, words) in columns.iter_mut().zip(&words) {
-            for (bytes, word) in column.as_chunks_mut::<TURNED>().0.iter_mut().zip(words) {
-                *bytes = word.to_le_bytes();
-            }
-        }
-    }
-}
-
-/// The bytes at the end of the last row, then zeros.
-fn last_word(bytes: &[u8]) -> u64 {
-    let mut word = [0; TURNED];
-    word[..bytes.len()].copy_from_slice(bytes);
-    u64::from_le_bytes(word)
-}
-
-#[inline(always)]
-fn resample(
-    (weights, left): (&Weights, usize),
-    columns: &[[u8; LANES]],
-    output: &mut [u8],
-    stride: usize,
-) {
-    let rows = output.len() / stride;
-    for first in (0..weights.len()).step_by(TURNED) {
-        let mut words: Words = [[0; WORDS]; TURNED];
-        for (pixel, words) in (first..weights.len()).zip(&mut words) {
-            let (source, weights) = weights.of(pixel);
-            let column = weighted_column(weights, &columns[source - left..]);
-            for (word, bytes) in words.iter_mut().zip(column.as_chunks::<TURNED>().0) {
-                *word = u64::from_le_bytes(*bytes);
-            }
-        }
-        turn(&mut words);
-        for (row, words) in words.iter().enumerate() {
-            for (lane, word) in words.iter().enumerate() {
-                let row = lane * TURNED + row;
-                if row < rows {
-                    output[row * stride + first..][..TURNED].copy_from_slice(&word.to_le_bytes());
+        self.columns.resize(rows.width.next_multiple_of(TURNED), Column([0; LANES]));
+        let strips = rows.starts.chunks(LANES).zip(output.chunks_mut(LANES * stride));
+        for (starts, output) in strips {
+            turn_into_columns(Rows { starts, ..rows }, &mut self.columns);
+            for first in (0..pixels).step_by(TURNED) {
+                let mut words: Words = [[0; WORDS]; TURNED];
+                for (number, words) in (first..pixels).zip(&mut words) {
+                    let column = pixel(&self.columns, number);
+                    for (word, bytes) in words.iter_mut().zip(column.0.as_chunks::<TURNED>().0) {
+                        *word = u64::from_le_bytes(*bytes);
+                    }
+                }
+                turn(&mut words);
+                for (row, output) in output.chunks_exact_mut(stride).enumerate() {
+                    let bytes = words[row % TURNED][row / TURNED].to_le_bytes();
+                    output[first..first + TURNED].copy_from_slice(&bytes);
                 }
             }
         }
@@ -107,14 +73,38 @@ fn resample(
 }
 
 #[inline(always)]
-fn weighted_column(weights: &[i32], columns: &[[u8; LANES]]) -> [u8; LANES] {
-    let mut sums = [HALF; LANES];
-    for (&weight, column) in weights.iter().zip(columns) {
-        for (sum, &value) in sums.iter_mut().zip(column) {
-            *sum += weight * i32::from(value);
+fn turn_into_columns(rows: Rows<'_>, columns: &mut [Column]) {
+    // Rows that are missing from the last strip are repeated and not used.
+    let last = rows.starts.len() - 1;
+    let row = |number: usize| &rows.bytes[rows.starts[number.min(last)]..][..rows.width];
+    let split: [_; LANES] = std::array::from_fn(|number| row(number).as_chunks::<TURNED>());
+    let (groups, rest) = columns.as_chunks_mut::<TURNED>();
+    debug_assert!(rest.is_empty());
+    for (group, columns) in groups.iter_mut().enumerate() {
+        let mut words: Words = [[0; WORDS]; TURNED];
+        for (row, words) in words.iter_mut().enumerate() {
+            for (lane, word) in words.iter_mut().enumerate() {
+                let (whole, rest) = split[lane * TURNED + row];
+                *word = match whole.get(group) {
+                    Some(bytes) => u64::from_le_bytes(*bytes),
+                    None => padded_word(rest),
+                };
+            }
+        }
+        turn(&mut words);
+        for (column, words) in columns.iter_mut().zip(&words) {
+            for (bytes, word) in column.0.as_chunks_mut::<TURNED>().0.iter_mut().zip(words) {
+                *bytes = word.to_le_bytes();
+            }
         }
     }
-    levels_of(&sums)
+}
+
+/// The bytes at the end of a row, then zeros.
+fn padded_word(bytes: &[u8]) -> u64 {
+    let mut word = [0; TURNED];
+    word[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(word)
 }
 
 /// Swaps rows and columns of the eight by eight bytes in each lane.

@@ -7,7 +7,7 @@ mod horizontal;
 mod vertical;
 mod weights;
 
-pub(crate) use horizontal::Horizontal;
+pub(crate) use horizontal::{Horizontal, Rows};
 pub(crate) use vertical::resample_rows;
 pub(crate) use weights::Weights;
 

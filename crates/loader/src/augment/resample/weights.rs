@@ -1,6 +1,7 @@
 //! Which source pixels make up each resized pixel, and how much each of them weighs.
 
-use super::PRECISION_BITS;
+use super::horizontal::{Column, LANES};
+use super::{HALF, PRECISION_BITS, levels_of};
 use crate::augment::{Filter, Span};
 
 /// The weights of the visible pixels of one axis.
@@ -81,6 +82,24 @@ impl Weights {
     pub(crate) fn of(&self, pixel: usize) -> (usize, &[i32]) {
         let Taps { source, start, count } = self.taps[pixel];
         (source as usize, &self.weights[start as usize..][..count as usize])
+    }
+
+    /// The first source pixel that visible pixel number `pixel` or any after it needs, if any does.
+    pub(crate) fn needed_from(&self, pixel: usize) -> Option<usize> {
+        self.taps[pixel..].iter().map(|taps| taps.source as usize).min()
+    }
+
+    /// The weighted columns of visible pixel number `pixel`; source columns are counted from `left`.
+    #[inline(always)]
+    pub(crate) fn column(&self, columns: &[Column], left: usize, pixel: usize) -> Column {
+        let (source, weights) = self.of(pixel);
+        let mut sums = [HALF; LANES];
+        for (&weight, column) in weights.iter().zip(&columns[source - left..]) {
+            for (sum, &value) in sums.iter_mut().zip(&column.0) {
+                *sum += weight * i32::from(value);
+            }
+        }
+        Column(levels_of(&sums))
     }
 
     /// Mirrors the order of the visible pixels.
