@@ -57,7 +57,23 @@ KEEP_HEAP = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": 
 # Of one packing or run of a peer.
 LIMIT_SECS = 600
 
-OURS = {mode: f"pinmem, `{mode}`" for mode in ("fast", "reference")}
+
+@dataclass(frozen=True)
+class Ours:
+    """One line of our loader."""
+
+    title: str
+    mode: str
+    # The folder of `--work` that holds the shards, and how they are packed.
+    shards: str
+    preset: tuple[str, ...] = ()
+
+
+OURS = {
+    "fast": Ours("pinmem, `fast`", "fast", "shards"),
+    "reference": Ours("pinmem, `reference`", "reference", "shards"),
+    "raw": Ours("pinmem, `fast`, packed with `--raw`", "fast", "shards-raw", ("--raw",)),
+}
 
 
 @dataclass(frozen=True)
@@ -102,14 +118,14 @@ class Workplace:
                 return Measured(missing=f"failed: {lines[-1]}")
             return Measured(**json.loads(result.read_text()))
 
-    def ours(self, mode: str) -> Measured:
+    def ours(self, our: Ours) -> Measured:
         """One run of `loader_bench`."""
         # About 10 CPU milliseconds each, and a run measures twice: with one worker, and with all.
         samples = max(40, int(self.secs / 0.02))
         settings = self.settings
-        options = f"--json --mode {mode} --filter {settings.filter} --crop {settings.crop}"
+        options = f"--json --mode {our.mode} --filter {settings.filter} --crop {settings.crop}"
         options += f" --workers {settings.workers} --samples {samples} --seed {settings.seed}"
-        command = [self.loader_bench, self.folder / "shards", *options.split()]
+        command = [self.loader_bench, self.folder / our.shards, *options.split()]
         report = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         run = report["scaling"][0]
         return Measured(
@@ -121,12 +137,14 @@ class Workplace:
     def pack(self, peers: list[Peer]) -> dict[str, Measured]:
         """Packs the frames for every peer and for us, once; returns the modules that failed."""
         failed = {}
-        shards = self.folder / "shards"
-        if not (shards / "index.json").exists():
-            tell("packing for pinmem")
+        for our in OURS.values():
+            shards = self.folder / our.shards
+            if (shards / "index.json").exists():
+                continue
+            tell(f"packing {our.shards}")
             frames_folder = self.source.folder
             command = [self.shard, "pack", "--manifest", frames_folder / "manifest.toml"]
-            command += ["--root", frames_folder, "--split", "all", "--out", shards]
+            command += ["--root", frames_folder, "--split", "all", "--out", shards, *our.preset]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         for peer in {peer.module: peer for peer in peers}.values():
             packed = self.folder / peer.module
@@ -149,18 +167,18 @@ def tell(text: str) -> None:
 
 def run_rounds(place: Workplace, peers: list[Peer], rounds: int) -> dict[str, list[Measured]]:
     """Everything once a round, each round beginning at another place of the list."""
-    results: dict[str, list[Measured]] = {mode: [] for mode in OURS}
+    results: dict[str, list[Measured]] = {name: [] for name in OURS}
     failed = place.pack(peers)
     for peer in peers:
         results[peer.name] = [failed[peer.module]] if peer.module in failed else []
-    tasks = [(mode, None) for mode in OURS] + [(peer.name, peer) for peer in peers]
+    tasks = [(name, None) for name in OURS] + [(peer.name, peer) for peer in peers]
     for number in range(rounds):
         first = number * len(tasks) // rounds
         for name, peer in tasks[first:] + tasks[:first]:
             if results[name] and results[name][-1].missing:
                 tell(f"round {number + 1}: {name}: {results[name][-1].missing}")
                 continue
-            result = place.ours(name) if peer is None else place.child(peer, "run")
+            result = place.ours(OURS[name]) if peer is None else place.child(peer, "run")
             results[name].append(result)
             told = result.missing or f"{ms(result):.1f} CPU ms per sample, {result.samples} samples"
             tell(f"round {number + 1}: {name}: {told}")
@@ -180,23 +198,27 @@ def spread(values: list[float], digits: int) -> str:
 def table(peers: list[Peer], results: dict[str, list[Measured]]) -> str:
     """Ratios are taken within each round."""
     lines = [
-        "| pipeline | CPU ms per sample | ratio to `fast` | ratio to `reference` | samples/s |",
-        "|---|---|---|---|---|",
+        "| pipeline | CPU ms per sample | "
+        + "".join(f"ratio to `{name}` | " for name in OURS)
+        + "samples/s |",
+        "|---|---|" + "---|" * len(OURS) + "---|",
     ]
-    for name, title in [*OURS.items(), *((peer.name, peer.title) for peer in peers)]:
+    titles = {name: our.title for name, our in OURS.items()}
+    titles |= {peer.name: peer.title for peer in peers}
+    for name, title in titles.items():
         measured = results[name]
         if measured[-1].missing:
-            lines.append(f"| {title} | missing: {measured[-1].missing} | | | |")
+            lines.append(f"| {title} | missing: {measured[-1].missing} |" + " |" * (len(OURS) + 1))
             continue
         ratios = [
             spread(
-                [ms(peer) / ms(our) for peer, our in zip(measured, results[mode], strict=True)], 1
+                [ms(peer) / ms(our) for peer, our in zip(measured, results[ours], strict=True)], 1
             )
-            for mode in OURS
+            for ours in OURS
         ]
         rate = statistics.median(result.samples / result.wall_secs for result in measured)
         times = spread([ms(result) for result in measured], 1)
-        lines.append(f"| {title} | {times} | {ratios[0]} | {ratios[1]} | {rate:.1f} |")
+        lines.append(f"| {title} | {times} | {' | '.join(ratios)} | {rate:.1f} |")
     return "\n".join(lines)
 
 

@@ -75,10 +75,11 @@ impl Setup {
     pub(crate) fn next_batch(loader: &mut Loader) -> Result<Option<Vec<Rendered>>> {
         let Some(batch) = loader.next().transpose()? else { return Ok(None) };
         let tags = batch.domains.iter().flat_map(|part| &part.samples);
-        Ok(Some(
-            tags.map(|tag| Rendered { epoch: tag.epoch, index: tag.index, sample: tag.sample })
-                .collect(),
-        ))
+        let rendered = tags
+            .map(|tag| Rendered { epoch: tag.epoch, index: tag.index, sample: tag.sample })
+            .collect();
+        loader.recycle(batch);
+        Ok(Some(rendered))
     }
 
     pub(crate) fn renderer(&self) -> SampleRenderer {

@@ -32,8 +32,9 @@ pub const SHADER: Shader = Shader {
     ],
 };
 
-/// Added before truncation, so that rounding errors take no flat area one level down.
-const ROUNDING_SLACK: f32 = 1.0 / 512.0;
+/// Added before truncation, so that rounding errors take no flat area one level down: more than the
+/// fifty roundings of both passes, each of half a unit in the last place of 255, can add up to.
+const ROUNDING_SLACK: f32 = 1.0 / 2048.0;
 
 /// Blurs one plane in place, first along the columns, then along the rows.
 ///

@@ -1,7 +1,7 @@
 // Gaussian blur of a batch of byte images, and the value of each blurred level for the network.
 //
 //   column_yx = sum_d w_d image(y + d, x), row_yx = sum_d w_d column(y, x + d),  |d| <= radius
-//   output_yx = values[channel][trunc(row_yx + 1/512)]
+//   output_yx = values[channel][trunc(row_yx + 1/2048)]
 //
 // Beyond an edge the edge's own pixel stands in. The small addition keeps rounding errors from
 // taking a flat area one level down. Radius 0 with weight 1 leaves an image as it is.
@@ -25,8 +25,8 @@ const STRIDE = 48u; // TILE_WIDTH + 2 RADIUS_MAX
 const MARGINED_PIXELS = 1536u; // STRIDE * (TILE_HEIGHT + 2 RADIUS_MAX)
 const COLUMN_PIXELS = 768u; // STRIDE * TILE_HEIGHT
 
-// Rounding what lies this much lower is truncation of what lies 1/512 higher.
-const ROUNDING_SHIFT = 0.498046875;
+// Rounding what lies this much lower is truncation of what lies 1/2048 higher.
+const ROUNDING_SHIFT = 0.49951171875;
 
 struct Kernel {
     radius: u32,

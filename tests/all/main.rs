@@ -11,4 +11,5 @@ mod gpu_augmentation;
 mod paper_reading;
 mod recipes;
 mod runs;
+mod streaming;
 mod toy;

@@ -89,6 +89,16 @@ fn an_override_must_name_an_existing_key() {
 }
 
 #[test]
+fn cutout_and_colours_on_the_gpu_exclude_each_other() {
+    let keys = ["augmentation.extra.cutout.probability=0.5", "augmentation.colours_on=gpu"];
+    let failure = parse(&pin(), &keys).unwrap_err();
+    assert!(failure.contains("augmentation.colours_on is gpu"), "{failure}");
+    for key in keys {
+        parse(&pin(), &[key]).unwrap();
+    }
+}
+
+#[test]
 fn contradictions_name_key_value_and_what_is_expected() {
     for (key, expected) in [
         ("model.width_divisor=3", "model.width_divisor is 3, expected 1, 2, 4, 8 or 16"),
@@ -110,6 +120,14 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("data.samples_per_domain=20000000", "data.samples_per_domain is 20000000"),
         ("evaluation.window=[0, 0]", "evaluation.window is 0, expected 32 to 8192"),
         ("augmentation.scale_min=0.0", "augmentation is"),
+        ("data.streams_per_domain=3", "data.streams_per_domain is 3, expected 1 or 2"),
+        ("data.sampling=domain-uniform", "\"quotas\" for an episodic method"),
+        ("data.class_uniform=1.5", "data.class_uniform is 1.5, expected 0 to 1"),
+        ("data.on_damage=ignore", "`strict`, `substitute`, `mask-tile`"),
+        ("augmentation.mode=quick", "`fast` or `reference`"),
+        ("augmentation.colours_on=cpu", "`loader` or `gpu`"),
+        ("augmentation.extra.fog.probability=2.0", "fog"),
+        ("augmentation.extra.fog.thickness=2.0", "augmentation.extra.fog"),
     ] {
         let failure = parse(&pin(), &[key]).unwrap_err();
         assert!(failure.contains(expected), "{failure}");

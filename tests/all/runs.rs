@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 use burn::tensor::Device;
 use evaluation::protocol::InferenceProtocol;
 use evaluation::targets::{EvaluationError, Target};
+use evaluation::view::View;
 use shard_store::{AccessMode, StoreOptions};
 use training::recipe::Recipe;
 use training::run::{self, Machine, RunError};
 
-use crate::toy::{Silent, Toy};
+use crate::toy::{Silent, Toy, damage_tiles};
 
 static STORE: LazyLock<StoreOptions> = LazyLock::new(StoreOptions::default);
 
@@ -143,6 +144,26 @@ fn a_trained_run_scores_every_image_of_the_target_under_every_protocol() {
 }
 
 #[test]
+fn the_view_of_the_released_code_shows_the_middle_of_a_wide_image() {
+    let toy = Toy::new();
+    let classes = run::seen(&toy.recipe(&[]), 0, &STORE).unwrap().classes;
+    let open = || Target::open(&toy.target, &classes, &STORE).unwrap();
+    let whole = open().picture(1).unwrap();
+    let view = open().with_view(View::ReleasedMapillary).picture(1).unwrap();
+    assert_eq!((whole.width, whole.height, view.width, view.height), (128, 64, 1536, 1536));
+    // 24 times the size; of 3072 columns the first 768 are cut off. Nearest labels at the centre of
+    // each source pixel are that pixel's.
+    for (y, x) in (0..64).flat_map(|y| (32..96).map(move |x| (y, x))) {
+        let (row, column) = (24 * y + 12, 24 * (x - 32) + 12);
+        assert_eq!(view.truth[row * 1536 + column], whole.truth[y * 128 + x], "{x}, {y}");
+    }
+    let protocol = InferenceProtocol::named("whole", [64, 64]).unwrap().describe();
+    assert_eq!(View::Whole.noted_in(protocol.clone()), protocol);
+    let noted = View::ReleasedMapillary.noted_in(protocol);
+    assert_eq!(noted.parameters["view"], "released-mapillary");
+}
+
+#[test]
 fn a_run_that_diverges_keeps_its_last_good_checkpoint_though_nothing_was_logged() {
     let toy = Toy::new();
     let out = toy.path("run");
@@ -241,18 +262,7 @@ fn missing_shards_stop_a_run_before_its_folder_is_made() {
 #[test]
 fn an_altered_shard_stops_training_with_file_and_tile() {
     let toy = Toy::new();
-    let shards = toy.path("shards").join("gtav");
-    let shard = fs::read_dir(&shards)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "shard"))
-        .unwrap();
-    let mut content = fs::read(&shard).unwrap();
-    // Every tenth byte of the first half, where the samples' tiles lie.
-    for at in (2_000..content.len() / 2).step_by(10) {
-        content[at] ^= 0x5a;
-    }
-    fs::write(&shard, content).unwrap();
+    damage_tiles(&toy.path("shards").join("gtav"), 10);
     let mut observer = Silent::default();
     let device = Device::flex();
     let failure =

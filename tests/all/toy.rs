@@ -17,17 +17,28 @@ pub(crate) struct Toy {
 }
 
 impl Toy {
+    /// Frames of 128x64 pixels: one tile.
     pub(crate) fn new() -> Self {
+        Self::of_size([128, 64])
+    }
+
+    pub(crate) fn of_size(size: [u32; 2]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (city, split) in [(City::Gtav, "all"), (City::Synthia, "all")] {
-            pack_city(folder.path(), city, split);
+            pack_city(folder.path(), (city, size), split);
         }
-        let target = pack_city(folder.path(), City::Cityscapes, "val");
+        let target = pack_city(folder.path(), (City::Cityscapes, size), "val");
         Self { folder, target }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// A source of a recipe, with further keys, each after a comma.
+    pub(crate) fn source(&self, name: &str, keys: &str) -> String {
+        let shards = self.path("shards").join(name);
+        format!("{{ name = \"{name}\", shards = [\"{}\"]{keys} }}", shards.display())
     }
 
     /// The demo's recipe on these shards with `overrides`.
@@ -46,13 +57,8 @@ impl Toy {
             Some(("log_every_steps", _)) => key.to_owned(),
             _ => format!("model.{key}"),
         });
-        let shards = |name: &str| self.path("shards").join(name).display().to_string();
-        let sources = format!(
-            "data.sources=[{{ name = \"gtav\", shards = [\"{}\"] }}, \
-             {{ name = \"synthia\", shards = [\"{}\"] }}]",
-            shards("gtav"),
-            shards("synthia")
-        );
+        let sources = ["gtav", "synthia"].map(|name| self.source(name, "")).join(", ");
+        let sources = format!("data.sources=[{sources}]");
         let overrides: Vec<String> = small
             .into_iter()
             .chain([sources])
@@ -94,10 +100,24 @@ impl Observer for Silent {
     }
 }
 
-fn pack_city(root: &Path, city: City, split: &str) -> PathBuf {
+/// Alters a byte out of `step` in the first half of a folder's first shard, where tiles lie.
+pub(crate) fn damage_tiles(shards: &Path, step: usize) {
+    let shard = std::fs::read_dir(shards)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "shard"))
+        .unwrap();
+    let mut content = std::fs::read(&shard).unwrap();
+    for at in (2_000..content.len() / 2).step_by(step) {
+        content[at] ^= 0x5a;
+    }
+    std::fs::write(&shard, content).unwrap();
+}
+
+fn pack_city(root: &Path, (city, [width, height]): (City, [u32; 2]), split: &str) -> PathBuf {
     let data = root.join("data").join(city.name());
     let (train_frames, val_frames) = if split == "val" { (0, 3) } else { (6, 0) };
-    let options = CityOptions { seed: 1, train_frames, val_frames, width: 128, height: 64 };
+    let options = CityOptions { seed: 1, train_frames, val_frames, width, height };
     write_city(city, &data, &options, &|| ()).unwrap();
     let manifest = project().join("data-manifests").join(format!("{}.toml", city.name()));
     let out = root.join("shards").join(city.name());

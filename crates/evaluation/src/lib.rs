@@ -10,6 +10,7 @@ pub mod protocol;
 pub mod report;
 pub mod scores;
 pub mod targets;
+pub mod view;
 
 pub use confusion::ConfusionMatrix;
 pub use scores::{EvalScores, Protocol, TargetScore};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use shard_format::{Dataset, Decoder, ReadError, Window};
+use shard_format::{Dataset, Decoder, ReadError};
 use shard_store::{StoreError, StoreOptions};
 
 use crate::confusion::ConfusionMatrix;
@@ -10,6 +10,7 @@ use crate::predictor::Predictor;
 use crate::protocol::InferenceProtocol;
 use crate::report::SamplePicture;
 use crate::scores::TargetScore;
+use crate::view::View;
 
 /// What can go wrong while evaluating.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,7 @@ pub struct Target {
     pub name: String,
     dataset: Dataset,
     classes: usize,
+    view: View,
 }
 
 impl Target {
@@ -73,7 +75,19 @@ impl Target {
             return Err(EvaluationError::Empty { path: dir.to_owned() });
         }
         let name = format!("{} {}", info.domain, info.split);
-        Ok(Self { name, dataset, classes: classes.len() })
+        Ok(Self { name, dataset, classes: classes.len(), view: View::default() })
+    }
+
+    /// The same target, `view` of each of whose images is scored.
+    #[must_use]
+    pub fn with_view(self, view: View) -> Self {
+        Self { view, ..self }
+    }
+
+    /// What of each of its images is scored.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.view
     }
 
     /// Number of images.
@@ -111,10 +125,8 @@ impl Target {
         let mut decoder = Decoder::new();
         let mut confusion = ConfusionMatrix::new(self.classes);
         for index in 0..self.len() {
-            let window = self.whole(index);
-            let image = self.dataset.read_image(index, window, &mut decoder)?;
-            let labels = self.dataset.read_labels(index, window, &mut decoder)?;
-            let size = [window.height as usize, window.width as usize];
+            let (image, labels) = self.view.read(&self.dataset, index, &mut decoder)?;
+            let size = [image.height as usize, image.width as usize];
             let prediction = predictor.predict(&image.pixels, size, (protocol, index as u64));
             confusion.add(&labels.train_ids, &prediction, ignore_id);
             on_prediction(index, &prediction);
@@ -127,23 +139,15 @@ impl Target {
     /// # Errors
     /// If a shard cannot be read.
     pub fn picture(&self, index: usize) -> Result<SamplePicture, EvaluationError> {
-        let window = self.whole(index);
-        let mut decoder = Decoder::new();
-        let image = self.dataset.read_image(index, window, &mut decoder)?;
-        let labels = self.dataset.read_labels(index, window, &mut decoder)?;
+        let (image, labels) = self.view.read(&self.dataset, index, &mut Decoder::new())?;
         Ok(SamplePicture {
             id: self.dataset.sample(index).id.clone(),
             target: self.name.clone(),
-            width: window.width,
-            height: window.height,
+            width: image.width,
+            height: image.height,
             rgb: image.pixels,
             truth: labels.train_ids,
             predictions: Vec::new(),
         })
-    }
-
-    fn whole(&self, index: usize) -> Window {
-        let sample = self.dataset.sample(index);
-        Window { x: 0, y: 0, width: sample.width, height: sample.height }
     }
 }

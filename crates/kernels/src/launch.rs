@@ -24,7 +24,8 @@ pub(crate) const WORKGROUPS_MAX: u32 = 65_535;
 const WGSL_RUNTIME: &str = "wgpu<wgsl>";
 
 /// Whether a device can run the shaders.
-pub(crate) fn compiles_wgsl(device: &Device) -> bool {
+#[must_use]
+pub fn compiles_wgsl(device: &Device) -> bool {
     fn cube_device(device: &DispatchDevice) -> Option<&CubeDevice> {
         match device {
             DispatchDevice::Cube(device) => Some(device),

@@ -8,4 +8,5 @@ mod launch;
 mod memory_read;
 
 pub use augment::{ColourParameters, Jitter, Operation, augment, augment_plain};
+pub use launch::compiles_wgsl;
 pub use memory_read::{MemoryRead, memory_read, memory_read_plain};

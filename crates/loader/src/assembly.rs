@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::batch::{Batch, DomainBatch, SampleTag};
+use crate::buffers::{Pixels, Pool};
 use crate::error::LoaderError;
 use crate::faults::Fault;
 
@@ -10,9 +11,16 @@ use crate::faults::Fault;
 #[derive(Debug)]
 pub(crate) struct Assembly {
     index: u64,
-    /// One lock per domain, so that workers seldom wait for each other's copies.
-    parts: Vec<Mutex<DomainBatch>>,
+    parts: Vec<Mutex<Part>>,
     progress: Mutex<Progress>,
+}
+
+/// What becomes the part of one stream.
+#[derive(Debug)]
+struct Part {
+    batch: DomainBatch,
+    /// One for each sample, `None` while a worker has it; empty until the first is asked for.
+    pixels: Vec<Option<Pixels>>,
 }
 
 #[derive(Debug)]
@@ -43,27 +51,32 @@ impl Assembly {
         let missing = parts.iter().map(|part| part.samples.len()).sum();
         Self {
             index,
-            parts: parts.into_iter().map(Mutex::new).collect(),
+            parts: parts
+                .into_iter()
+                .map(|batch| Mutex::new(Part { batch, pixels: Vec::new() }))
+                .collect(),
             progress: Mutex::new(Progress { missing, failure: None, faults: Vec::new() }),
         }
     }
 
-    /// Copies a rendered sample into its place; `change` may change its tag.
+    /// Hands out a sample's place in the batch, to render into.
     ///
-    /// Shapes: `planes` [3, H, W], `labels` [H, W].
-    pub(crate) fn fill(
-        &self,
-        slot: Slot,
-        (planes, labels): (&[u8], &[u8]),
-        change: impl FnOnce(&mut SampleTag),
-    ) {
+    /// # Panics
+    /// If there is no such sample, or if its place was handed out before.
+    pub(crate) fn claim(&self, slot: Slot, pool: &Pool) -> Pixels {
         let mut part = lock(&self.parts[slot.domain]);
-        let batch = part.batch;
-        part.images.resize(batch * planes.len(), 0);
-        part.labels.resize(batch * labels.len(), 0);
-        part.images[slot.sample * planes.len()..][..planes.len()].copy_from_slice(planes);
-        part.labels[slot.sample * labels.len()..][..labels.len()].copy_from_slice(labels);
-        change(&mut part.samples[slot.sample]);
+        let Part { batch, pixels } = &mut *part;
+        if pixels.is_empty() {
+            *pixels = Pixels::side_by_side(pool, batch.batch, batch.height * batch.width);
+        }
+        pixels[slot.sample].take().expect("invariant: each sample has one job")
+    }
+
+    /// Takes a rendered sample back; `change` may change its tag.
+    pub(crate) fn fill(&self, slot: Slot, rendered: Pixels, change: impl FnOnce(&mut SampleTag)) {
+        let mut part = lock(&self.parts[slot.domain]);
+        change(&mut part.batch.samples[slot.sample]);
+        part.pixels[slot.sample] = Some(rendered);
     }
 
     /// Counts a sample as delivered, filled or failed; returns the batch after the last one.
@@ -92,11 +105,20 @@ impl Assembly {
             Some((_, error)) => Err(error),
             None => Ok(Batch {
                 index: self.index,
-                domains: self.parts.iter().map(|part| std::mem::take(&mut *lock(part))).collect(),
+                domains: self.parts.iter().map(|part| lock(part).finished()).collect(),
                 faults,
             }),
         };
         Some(Finished { index: self.index, result })
+    }
+}
+
+impl Part {
+    /// The stream's part of the batch, all of whose samples were filled.
+    fn finished(&mut self) -> DomainBatch {
+        let samples = std::mem::take(&mut self.pixels).into_iter().flatten();
+        let (images, labels) = Pixels::joined(samples);
+        DomainBatch { images, labels, ..std::mem::take(&mut self.batch) }
     }
 }
 

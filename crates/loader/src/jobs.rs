@@ -18,7 +18,7 @@ pub(crate) struct Job {
     pub(crate) strong: bool,
 }
 
-/// The jobs of one batch, neighbours of different streams, so that they copy to different parts.
+/// The jobs of one batch, the first sample of every stream before the second of any.
 pub(crate) fn jobs_of(shared: &Shared, batch: u64) -> Vec<Job> {
     let (options, plan) = (&shared.options, &shared.plan);
     let split = (options.roles == Roles::PerStep)

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::assembly::Finished;
 use crate::batch::Batch;
+use crate::buffers::Pool;
 use crate::domain::{Domain, open_domains};
 use crate::error::LoaderError;
 use crate::jobs::{Job, jobs_of};
@@ -75,6 +76,9 @@ impl Loader {
         let most_jobs = options.prefetch_batches.saturating_mul(plan.samples_per_batch());
         let (jobs, job_queue) = bounded(most_jobs);
         let (results, finished) = bounded(options.prefetch_batches);
+        // Images and labels of each stream, for every batch under way and the one handed out.
+        let most_buffers = options.prefetch_batches.saturating_add(1);
+        let pool = Pool::new(most_buffers.saturating_mul(2 * options.domains.len()));
         let mut loader = Self {
             jobs: Some(jobs),
             job_queue,
@@ -89,6 +93,7 @@ impl Loader {
                 plan,
                 counters: Counters::default(),
                 watch: Watch::new(options.workers),
+                pool,
                 stop: AtomicBool::new(false),
                 options,
             }),
@@ -147,6 +152,16 @@ impl Loader {
     #[must_use]
     pub fn position_at(&self, batch: u64) -> Position {
         self.shared.plan.position(batch)
+    }
+
+    /// Takes a batch back whose pixels are no longer needed, to fill its buffers again.
+    ///
+    /// A consumer need not do this; it spares the system the clearing of fresh memory.
+    pub fn recycle(&self, batch: Batch) {
+        for part in batch.domains {
+            self.shared.pool.give(part.images);
+            self.shared.pool.give(part.labels);
+        }
     }
 
     fn ready(&self) -> usize {

@@ -1,6 +1,6 @@
 //! One sample from shard to crop.
 
-use shard_format::{DamagedTile, Dataset, Decoder, LabelMap, ReadError, Window};
+use shard_format::{DamagedTile, Dataset, Decoder, ReadError, Window};
 use simd_level::Level;
 
 use crate::augment::{
@@ -57,6 +57,8 @@ pub struct SampleRenderer {
     image_warp: ImageWarp,
     blur: Blur,
     level: Level,
+    /// The source's train ids under the crop.
+    train_ids: Vec<u8>,
     /// [3, H, W] of a band of the source.
     band: Vec<u8>,
 }
@@ -74,6 +76,7 @@ impl SampleRenderer {
             image_warp: ImageWarp::default(),
             blur: Blur::default(),
             level: Level::best(),
+            train_ids: Vec::new(),
             band: Vec::new(),
         }
     }
@@ -126,7 +129,7 @@ impl SampleRenderer {
         let extra = augment.extra;
 
         let (geometry, shown) = self.choose_crop(request, labels)?;
-        let CropLabels { window: label_window, mut map, mut damaged } = shown;
+        let CropLabels { window: label_window, mut damaged } = shown;
         if covers(&damaged, label_window) {
             return Ok(Rendered::Lost(damaged));
         }
@@ -148,8 +151,8 @@ impl SampleRenderer {
             })?;
         if !damaged_image.is_empty() {
             let nothing_is_left = covers(&damaged_image, window);
-            ignore_under(&damaged_image, (label_window, ignore_id), &mut map.train_ids);
-            let source = (&map.train_ids[..], label_window);
+            ignore_under(&damaged_image, (label_window, ignore_id), &mut self.train_ids);
+            let source = (&self.train_ids[..], label_window);
             self.label_warp.run(level, &geometry, source, (labels, crop_width), ignore_id);
             damaged.extend(damaged_image);
             if nothing_is_left {
@@ -209,18 +212,17 @@ impl SampleRenderer {
         labels: &mut [u8],
     ) -> Result<CropLabels, ReadError> {
         let window = self.label_warp.aim(geometry);
-        let (map, damaged) = request.read_labels(window, &mut self.decoder)?;
+        let damaged = request.read_labels(window, &mut self.decoder, &mut self.train_ids)?;
         let ignore_id = request.dataset.index().dataset.ignore_id;
-        let (source, target) = ((&map.train_ids[..], window), (labels, self.crop_width));
+        let (source, target) = ((&self.train_ids[..], window), (labels, self.crop_width));
         self.label_warp.run(self.level, geometry, source, target, ignore_id);
-        Ok(CropLabels { window, map, damaged })
+        Ok(CropLabels { window, damaged })
     }
 }
 
 /// The part of a label map that a crop shows.
 struct CropLabels {
     window: Window,
-    map: LabelMap,
     /// Tiles that are ignored in it.
     damaged: Vec<DamagedTile>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use shard_format::{DamagedTile, Dataset, Decoder, LabelMap, ReadError, Window};
+use shard_format::{DamagedTile, Dataset, Decoder, ReadError, Window};
 
 use crate::random::SampleKey;
 
@@ -46,16 +46,22 @@ impl<'a> Request<'a> {
 }
 
 impl Request<'_> {
-    /// The labels in `window`, and the damaged tiles that are ignored in them.
+    /// Reads the labels in `window`; returns the damaged tiles that are ignored in them.
+    ///
+    /// Shapes: `train_ids` becomes [window.height, window.width].
     pub(crate) fn read_labels(
         &self,
         window: Window,
         decoder: &mut Decoder,
-    ) -> Result<(LabelMap, Vec<DamagedTile>), ReadError> {
+        train_ids: &mut Vec<u8>,
+    ) -> Result<Vec<DamagedTile>, ReadError> {
         if self.masks {
-            return self.dataset.read_labels_masked(self.sample, window, decoder);
+            let (map, damaged) = self.dataset.read_labels_masked(self.sample, window, decoder)?;
+            *train_ids = map.train_ids;
+            return Ok(damaged);
         }
-        Ok((self.dataset.read_labels(self.sample, window, decoder)?, Vec::new()))
+        self.dataset.read_labels_into(self.sample, window, decoder, train_ids)?;
+        Ok(Vec::new())
     }
 
     /// Gives the image in `window` to `take`, band by band, and the damaged tiles that are painted

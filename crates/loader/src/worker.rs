@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::assembly::Finished;
+use crate::buffers::Pool;
 use crate::error::LoaderError;
 use crate::faults::Fault;
 use crate::jobs::Job;
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) plan: Plan,
     pub(crate) counters: Counters,
     pub(crate) watch: Watch,
+    /// Buffers that the consumer gave back.
+    pub(crate) pool: Pool,
     /// Set when the consumer is gone: jobs still queued are dropped.
     pub(crate) stop: AtomicBool,
 }
@@ -44,7 +47,7 @@ pub(crate) fn work(
             Ok(None) => return,
             Ok(Some(outcome)) => outcome,
             Err(panic) => {
-                // Its buffers may be half-changed; nothing of it is used again.
+                // What it holds may be half-changed; nothing of it is used again.
                 worker = Worker::new(shared, number);
                 Err(panicked(shared, &job, panic.as_ref()))
             }
@@ -62,23 +65,12 @@ struct Worker<'a> {
     shared: &'a Shared,
     number: usize,
     renderer: SampleRenderer,
-    /// [3, H, W]
-    planes: Vec<u8>,
-    /// [H, W]
-    labels: Vec<u8>,
 }
 
 impl<'a> Worker<'a> {
     fn new(shared: &'a Shared, number: usize) -> Self {
         let LoaderOptions { crop_width, crop_height, augment, .. } = shared.options;
-        let pixels = crop_width as usize * crop_height as usize;
-        Self {
-            shared,
-            number,
-            renderer: SampleRenderer::new(crop_width, crop_height, augment),
-            planes: vec![0; 3 * pixels],
-            labels: vec![0; pixels],
-        }
+        Self { shared, number, renderer: SampleRenderer::new(crop_width, crop_height, augment) }
     }
 
     /// Puts a sample into its batch; none if the consumer is gone.
@@ -92,9 +84,10 @@ impl<'a> Worker<'a> {
             slot: job.slot,
             place: &job.place,
         };
-        let shown = rendering.run(&mut self.renderer, &mut self.planes, &mut self.labels)?;
+        let mut pixels = job.batch.claim(job.slot, &self.shared.pool);
+        let shown = rendering.run(&mut self.renderer, &mut pixels.planes, &mut pixels.labels)?;
         Some(shown.map(|shown| {
-            job.batch.fill(job.slot, (&self.planes, &self.labels), |tag| {
+            job.batch.fill(job.slot, pixels, |tag| {
                 if let Some((sample, id)) = shown.substitute {
                     (tag.sample, tag.id, tag.class) = (sample, id, None);
                 }
@@ -146,14 +139,15 @@ mod tests {
         };
         let plan = Plan::new(&options, vec![domain]).unwrap();
         let place = plan.places(0)[0][0];
-        let (watch, stop) = (Watch::new(1), AtomicBool::new(false));
-        let shared = Shared { options, plan, counters: Counters::default(), watch, stop };
+        let (watch, pool, stop) = (Watch::new(1), Pool::new(0), AtomicBool::new(false));
+        let shared = Shared { options, plan, counters: Counters::default(), watch, pool, stop };
         let tag = SampleTag { epoch: 0, index: 0, sample: 0, id: "a".to_owned(), class: None };
         let (send_job, jobs) = bounded(2);
         let (results, finished) = bounded(2);
         // The first job's place lies outside its batch, which is a bug of the kind meant here.
         for (index, sample) in [(0, 5), (1, 0)] {
-            let part = DomainBatch { batch: 1, samples: vec![tag.clone()], ..Default::default() };
+            let samples = vec![tag.clone()];
+            let part = DomainBatch { batch: 1, height: 4, width: 4, samples, ..Default::default() };
             let batch = Arc::new(Assembly::new(index, vec![part]));
             let slot = Slot { domain: 0, sample };
             send_job.send(Job { batch, slot, place, strong: false }).unwrap();
@@ -162,7 +156,7 @@ mod tests {
         work(&shared, 0, &jobs, &results);
         let error = finished.recv().unwrap().result.unwrap_err();
         assert!(matches!(error, LoaderError::WorkerPanicked { sample: 0, .. }), "{error}");
-        assert!(error.to_string().contains("range"), "{error}");
+        assert!(error.to_string().contains("out of bounds"), "{error}");
         assert_eq!(finished.recv().unwrap().result.unwrap().index, 1);
     }
 }

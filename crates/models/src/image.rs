@@ -1,4 +1,4 @@
-//! The one place where images go to the device.
+//! What the network's images are, and how they go to the device.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -7,7 +7,15 @@ pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// ImageNet standard deviation per channel of images in `[0, 1]`.
 pub const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// Uploads RGB levels `[B, 3, H, W]` as normalised f32: `(level / 255 - mean) / deviation`.
+/// The normalised value of each channel and level: `(level / 255 - mean) / deviation`.
+#[must_use]
+pub fn value_tables() -> [[f32; 256]; 3] {
+    std::array::from_fn(|channel| {
+        std::array::from_fn(|level| (level as f32 / 255.0 - MEAN[channel]) / DEVIATION[channel])
+    })
+}
+
+/// Uploads RGB levels `[B, 3, H, W]` as normalised f32, see [`value_tables`].
 ///
 /// # Panics
 /// If `levels` is not of that length.
@@ -15,9 +23,7 @@ pub const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 pub fn upload(levels: &[u8], [batch, height, width]: [usize; 3], device: &Device) -> Tensor<4> {
     let plane = height * width;
     assert_eq!(levels.len(), batch * 3 * plane, "RGB levels of [{batch}, 3, {height}, {width}]");
-    let tables: [[f32; 256]; 3] = std::array::from_fn(|channel| {
-        std::array::from_fn(|level| (level as f32 / 255.0 - MEAN[channel]) / DEVIATION[channel])
-    });
+    let tables = value_tables();
     let values: Vec<f32> = levels
         .chunks_exact(plane.max(1))
         .enumerate()

@@ -173,14 +173,31 @@ impl Dataset {
         window: Window,
         decoder: &mut Decoder,
     ) -> Result<LabelMap, ReadError> {
+        let mut train_ids = Vec::new();
+        self.read_labels_into(index, window, decoder, &mut train_ids)?;
+        Ok(LabelMap { width: window.width, height: window.height, train_ids })
+    }
+
+    /// As [`read_labels`](Self::read_labels), in memory that is used again.
+    ///
+    /// Shapes: `train_ids` becomes [window.height, window.width].
+    ///
+    /// # Errors
+    /// As [`read_labels`](Self::read_labels); what `train_ids` then holds means nothing.
+    pub fn read_labels_into(
+        &self,
+        index: usize,
+        window: Window,
+        decoder: &mut Decoder,
+        train_ids: &mut Vec<u8>,
+    ) -> Result<(), ReadError> {
         let sample = self.find(index)?;
         sample.check_window(window)?;
-        let mut train_ids = vec![0; window.area()];
+        train_ids.resize(window.area(), 0);
         let cells = sample.sample.head.grids().1.under(window);
         sample.for_each_tile(cells, decoder, |cell, stored, decoder| {
-            sample.paint_labels(cell, stored, decoder, window, &mut train_ids)
-        })?;
-        Ok(LabelMap { width: window.width, height: window.height, train_ids })
+            sample.paint_labels(cell, stored, decoder, window, train_ids)
+        })
     }
 
     /// Shard number `index` and its entry in the index, if there is one.

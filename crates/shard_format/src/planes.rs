@@ -36,7 +36,11 @@ impl Dataset {
             let y = cell.area.y.max(window.y);
             let end = (cell.area.y + cell.area.height).min(window.y + window.height);
             let band = Window { y, height: end - y, ..window };
-            planes.resize(band.area() * 3, 0);
+            let needed = band.area() * 3;
+            if planes.len() < needed {
+                planes.resize(needed, 0);
+            }
+            let planes = &mut planes[..needed];
             if codec == Codec::Jpeg {
                 split(&sample.cut_jpeg(cell, stored, window)?, planes);
             } else {

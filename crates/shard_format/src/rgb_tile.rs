@@ -61,6 +61,7 @@ pub(crate) enum Layout {
 }
 
 /// Paints the part of a plain tile that lies in `window` into the picture of that window.
+#[inline(always)]
 pub(crate) fn paint_plain(
     plain: &[u8],
     cell: &Cell,
@@ -156,6 +157,7 @@ fn add_green([green, red, blue]: [&[u8]; 3], [to_red, to_green, to_blue]: [&mut 
 }
 
 /// Takes RGB, RGB, ... apart.
+#[inline(always)]
 pub(crate) fn split_row(pixels: &[u8], [red, green, blue]: [&mut [u8]; 3]) {
     let outputs = red.iter_mut().zip(green).zip(blue);
     for (pixel, ((red, green), blue)) in pixels.as_chunks::<3>().0.iter().zip(outputs) {

@@ -112,7 +112,10 @@ impl Sample<'_> {
         let (tile, level) = (self.tile(cell), decoder.level);
         let bytes = decoder.expand(stored, tile, cell.raw_length())?;
         if tile.length as usize == cell.raw_length() {
-            rgb_tile::paint_plain(bytes, cell, target, pixels);
+            level.run(
+                #[inline(always)]
+                || rgb_tile::paint_plain(bytes, cell, target, pixels),
+            );
         } else {
             level.run(
                 #[inline(always)]

@@ -5,20 +5,42 @@ use loader::{Batch, DomainBatch};
 use models::image;
 use models::labels::LabelBatch;
 
+use crate::device_colours::DeviceColours;
 use crate::objective::Samples;
 
-/// The chosen domains of a batch as one batch on the device.
-#[must_use]
-pub fn samples(batch: &Batch, domains: &[usize], classes: usize, device: &Device) -> Samples {
-    let parts: Vec<&DomainBatch> = domains.iter().map(|&domain| &batch.domains[domain]).collect();
-    let (height, width) = (parts[0].height, parts[0].width);
-    let images: Vec<u8> = parts.iter().flat_map(|part| part.images.iter().copied()).collect();
-    let labels = LabelBatch {
-        batch: parts.iter().map(|part| part.batch).sum(),
-        height,
-        width,
-        train_ids: parts.iter().flat_map(|part| part.labels.iter().copied()).collect(),
-    };
-    let image = image::upload(&images, [labels.batch, height, width], device);
-    Samples::new(image, labels, classes)
+/// How batches reach the device.
+#[derive(Clone, Debug)]
+pub struct Upload<'a> {
+    /// Number of classes.
+    pub classes: usize,
+    /// The colours that the loader left to the device, if it did.
+    pub colours: Option<DeviceColours>,
+    /// The device.
+    pub device: &'a Device,
+}
+
+impl Upload<'_> {
+    /// The chosen streams of a batch as one batch on the device.
+    #[must_use]
+    pub fn samples(&self, batch: &Batch, streams: &[usize]) -> Samples {
+        let parts: Vec<&DomainBatch> =
+            streams.iter().map(|&stream| &batch.domains[stream]).collect();
+        let (height, width) = (parts[0].height, parts[0].width);
+        let levels: Vec<u8> = parts.iter().flat_map(|part| part.images.iter().copied()).collect();
+        let labels = LabelBatch {
+            batch: parts.iter().map(|part| part.batch).sum(),
+            height,
+            width,
+            train_ids: parts.iter().flat_map(|part| part.labels.iter().copied()).collect(),
+        };
+        let shape = [labels.batch, height, width];
+        let image = match &self.colours {
+            Some(colours) => {
+                let draws: Vec<_> = parts.iter().flat_map(|part| colours.of(part)).collect();
+                kernels::augment(&levels, shape, &draws, &image::value_tables(), self.device)
+            }
+            None => image::upload(&levels, shape, self.device),
+        };
+        Samples::new(image, labels, self.classes)
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod batches;
 pub mod checkpoint;
+pub mod device_colours;
 pub mod loading;
 pub mod losses;
 pub mod method;

@@ -19,7 +19,7 @@ use crate::method::Method;
 use crate::optimizer::SgdSettings;
 use crate::schedule::Schedule;
 
-pub use augmentation::{AugmentationRecipe, FilterRecipe, ModeRecipe};
+pub use augmentation::{AugmentationRecipe, ColoursOn, FilterRecipe, ModeRecipe};
 pub use data::{DamageRecipe, DataRecipe, SamplingRecipe, SourceRecipe};
 use overrides::{PRESET_OVERRIDE, apply_override, expand_extra, expand_preset, override_preset};
 

@@ -1,7 +1,7 @@
 //! A run: recipe to trained network, in a folder of its own.
 //!
 //! The folder holds `recipe.toml` (resolved), `run.json` (classes, data, device),
-//! `metrics.jsonl` and `checkpoint.safetensors`.
+//! `metrics.jsonl`, `loading.jsonl` and `checkpoint.safetensors`.
 
 mod facts;
 mod first_memory;
@@ -18,7 +18,7 @@ use loader::{Loader, LoaderError, meta_split};
 use models::deeplab_v3_plus::DeepLabV3Plus;
 use shard_store::{StoreError, StoreOptions};
 
-use crate::batches::samples;
+use crate::batches::Upload;
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
 use crate::loading::{LOADING_FILE, LoadingLine};
 use crate::method::{Algorithm, EmptyBatch, ReadWeights};
@@ -30,7 +30,7 @@ use crate::state::State;
 use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 
 pub use facts::{RunFacts, SourceFacts};
-use loader_options::loader_options;
+use loader_options::{device_colours, loader_options};
 pub use seen::{SeenBatch, SeenSample, seen};
 
 /// Name of the resolved recipe in a run folder.
@@ -126,7 +126,7 @@ pub trait Observer {
     fn phase(&mut self, name: &str, done: u64, total: u64);
     /// One more unit of the phase is done.
     fn advance(&mut self);
-    /// Lines were logged: of the step, and of the loading since the line before.
+    /// Of the step, and of the loading since the call before.
     fn logged(&mut self, line: &MetricsLine, loading: &LoadingLine);
 }
 
@@ -247,13 +247,17 @@ fn train(
         return Ok(());
     }
     let rest = [state.step, recipe.steps];
-    let mut batches = Loader::start(loader_options(recipe, rest, machine.store))?;
+    let options = loader_options(recipe, rest, machine.store);
+    let (options, colours) = device_colours(recipe, options, device);
+    let upload = Upload { classes: network.config.classes, colours, device };
+    let mut batches = Loader::start(options)?;
     let (mut counted, mut faults) = (batches.stats(), Vec::new());
     while let Some(batch) = batches.next() {
         let batch = batch?;
         faults.extend(batch.faults.iter().map(ToString::to_string));
         let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
-        let (next, report, names) = take_step(recipe, &network, &state, &batch, rates);
+        let (next, report, names) = take_step(recipe, &network, &state, (&batch, &upload), rates);
+        batches.recycle(batch);
         state = next;
         let last = state.step == recipe.steps;
         let logs = last || state.step.is_multiple_of(recipe.log_every_steps);
@@ -263,11 +267,14 @@ fn train(
             [line.meta_train, line.meta_test] = names;
             require_finite(&line, &state, recipe.method.empty_batch)?;
             if logs {
+                append(&mut log, &line, out.join(METRICS_FILE))?;
+            }
+            // A resumed run does not meet the damage before its checkpoint again.
+            if logs || !faults.is_empty() {
                 let stats = batches.stats();
                 let faults = std::mem::take(&mut faults);
                 let loading = LoadingLine::new(state.step, &stats.since(&counted), faults);
                 counted = stats;
-                append(&mut log, &line, out.join(METRICS_FILE))?;
                 append(&mut loading_log, &loading, out.join(LOADING_FILE))?;
                 observer.logged(&line, &loading);
             }
@@ -309,11 +316,9 @@ fn take_step(
     recipe: &Recipe,
     network: &DeepLabV3Plus,
     state: &State,
-    batch: &loader::Batch,
+    (batch, upload): (&loader::Batch, &Upload<'_>),
     [learning_rate, inner_rate]: [f64; 2],
 ) -> (State, StepReport, [Vec<String>; 2]) {
-    let classes = network.config.classes;
-    let device = state.parameters[0].device();
     let settings = StepSettings {
         learning_rate,
         inner_rate,
@@ -329,14 +334,14 @@ fn take_step(
     match method.algorithm {
         Algorithm::Aggregated => {
             let all: Vec<usize> = (0..batch.domains.len()).collect();
-            let samples = samples(batch, &all, classes, &device);
+            let samples = upload.samples(batch, &all);
             let (next, report) = aggregated_step(network, state, &samples, (method, settings));
             (next, report, [names(&all), Vec::new()])
         }
         Algorithm::Episodic => {
             let split = meta_split(recipe.seed, state.step, batch.domains.len());
-            let meta_train = samples(batch, &split.meta_train, classes, &device);
-            let meta_test = samples(batch, &split.meta_test, classes, &device);
+            let meta_train = upload.samples(batch, &split.meta_train);
+            let meta_test = upload.samples(batch, &split.meta_test);
             let episode = (&meta_train, &meta_test);
             let (next, report) = episodic_step(network, state, episode, (method, settings));
             (next, report, [names(&split.meta_train), names(&split.meta_test)])

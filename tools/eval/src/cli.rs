@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use evaluation::view::View;
 use kernels::device::DeviceChoice;
 
 /// Scores a trained run on packed datasets and writes eval.json and report.html.
@@ -25,6 +26,9 @@ pub struct Cli {
     /// Side of the sliding window in pixels [default: the recipe's]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=8192))]
     pub window: Option<u32>,
+    /// What of each image is scored
+    #[arg(long, value_enum, default_value_t = ViewName::Whole)]
+    pub view: ViewName,
     /// Folder for eval.json and report.html; must be new or empty
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -34,6 +38,24 @@ pub struct Cli {
     /// Images of each target shown in the report
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub pictures: usize,
+}
+
+/// What of each image is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ViewName {
+    /// All of it
+    Whole,
+    /// The 1536x1536 pixels on which the released code scores Mapillary Vistas
+    ReleasedMapillary,
+}
+
+impl From<ViewName> for View {
+    fn from(name: ViewName) -> Self {
+        match name {
+            ViewName::Whole => Self::Whole,
+            ViewName::ReleasedMapillary => Self::ReleasedMapillary,
+        }
+    }
 }
 
 #[cfg(test)]

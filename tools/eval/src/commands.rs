@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use evaluation::protocol::{InferenceProtocol, NAMES};
 use evaluation::report::{self, Curve, ReportData, RunReport};
 use evaluation::scores::table;
+use evaluation::targets::Target;
 use kernels::device;
 use shard_store::StoreOptions;
 use terminal::{Outcome, require_new_folder};
@@ -28,6 +29,8 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let run = run::load(&cli.run, &opened.device)?;
     let protocol = protocol(cli, &run)?;
     let targets = open_targets(&run, &cli.shards, &StoreOptions::from_environment()?)?;
+    let view = cli.view.into();
+    let targets: Vec<Target> = targets.into_iter().map(|target| target.with_view(view)).collect();
     let log = cli.run.join(metrics::METRICS_FILE);
     let curves = metrics::curves(&cli.run).with_context(|| log.display().to_string())?;
     let evaluation = evaluate(&run, &targets, protocol, cli.pictures)?;

@@ -74,6 +74,8 @@ pub fn evaluate(
         }
     }
     let classes = run.facts.classes.clone();
-    let scores = EvalScores::new(name.clone(), protocol.describe(), classes, scores);
+    let view = targets.first().map(Target::view).unwrap_or_default();
+    let protocol = view.noted_in(protocol.describe());
+    let scores = EvalScores::new(name.clone(), protocol, classes, scores);
     Ok(Evaluation { scores, pictures })
 }

@@ -12,7 +12,7 @@ use crate::random::{Purpose, SampleKey};
 const TRUNCATE: f64 = 4.0;
 
 /// Columns whose sums stay in registers.
-const LANES: usize = 32;
+const LANES: usize = 64;
 
 /// One draw of the blur.
 #[derive(Debug, Clone, PartialEq)]
@@ -214,9 +214,9 @@ fn blurred_lanes<K: Arithmetic>(kernel: &K, padded: &[K::Value], step: usize) ->
 
 #[inline(always)]
 fn begin<K: Arithmetic>(kernel: &K, centre: &[K::Value; LANES]) -> [K::Value; LANES] {
-    let mut sums = *centre;
-    for sum in &mut sums {
-        *sum = kernel.begin(*sum);
+    let mut sums = [K::Value::default(); LANES];
+    for (sum, &centre) in sums.iter_mut().zip(centre) {
+        *sum = kernel.begin(centre);
     }
     sums
 }

@@ -12,6 +12,7 @@ use super::{
     Blur, BlurDraw, ColourOperation, Filter, Geometry, ImageWarp, JitterDraw, LabelWarp, Mode,
     Span, exact, hue,
 };
+use crate::mapillary_crop;
 
 const FACTORS: [&str; 4] = ["0.2", "0.6", "1.4", "1.8"];
 
@@ -60,7 +61,7 @@ fn whole(width: u32, height: u32) -> Geometry {
 fn warp_image(rgb: &[u8], geometry: &Geometry, filter: Filter, crop: (u32, u32)) -> Vec<u8> {
     let mut warp = ImageWarp::default();
     let window = warp.aim(geometry, filter);
-    let part = planes_of(&cut(rgb, window, 3));
+    let part = planes_of(&cut(rgb, geometry.x.source, window, 3));
     let mut planes = vec![77; (crop.0 * crop.1 * 3) as usize];
     let mut target = Target { geometry, planes: &mut planes, crop_width: crop.0 };
     target.blacken_padding();
@@ -68,18 +69,19 @@ fn warp_image(rgb: &[u8], geometry: &Geometry, filter: Filter, crop: (u32, u32))
     planes
 }
 
-fn warp_labels(train_ids: &[u8], geometry: &Geometry, crop: (u32, u32)) -> Vec<u8> {
+fn warp_labels(train_ids: &[u8], geometry: &Geometry, crop: (u32, u32), padding: u8) -> Vec<u8> {
     let mut warp = LabelWarp::default();
     let window = warp.aim(geometry);
-    let part = cut(train_ids, window, 1);
+    let part = cut(train_ids, geometry.x.source, window, 1);
     let mut labels = vec![77; (crop.0 * crop.1) as usize];
-    warp.run(Level::best(), geometry, (&part, window), (&mut labels, crop.0), 255);
+    warp.run(Level::best(), geometry, (&part, window), (&mut labels, crop.0), padding);
     labels
 }
 
-fn cut(pixels: &[u8], window: Window, channels: u32) -> Vec<u8> {
+/// The part of a picture of `width` columns that lies in `window`.
+fn cut(pixels: &[u8], width: u32, window: Window, channels: u32) -> Vec<u8> {
     let row = |y: u32| {
-        let start = ((y * WIDTH + window.x) * channels) as usize;
+        let start = ((y * width + window.x) * channels) as usize;
         &pixels[start..][..(window.width * channels) as usize]
     };
     (window.y..window.y + window.height).flat_map(|y| row(y).to_vec()).collect()
@@ -138,7 +140,7 @@ fn nearest_labels_equal_pillow_exactly() {
     let goldens = Goldens::open();
     let labels = goldens.bytes("label");
     for (width, height) in [(18, 12), (27, 20), (50, 33), (72, 48)] {
-        let found = warp_labels(&labels, &whole(width, height), (width, height));
+        let found = warp_labels(&labels, &whole(width, height), (width, height), 255);
         let golden = goldens.bytes(&format!("resize_nearest_label_{width}x{height}"));
         assert_eq!(difference(&found, &golden), (0, 0), "{width}x{height}");
     }
@@ -200,6 +202,29 @@ fn padding_equals_the_reference_at_every_offset() {
         };
         let found = warp_image(&image, &geometry, Filter::Bicubic, (40, 40));
         assert_eq!(found, padded_image.chunks_exact(42 * 42).flat_map(crop).collect::<Vec<u8>>());
-        assert_eq!(warp_labels(&labels, &geometry, (40, 40)), crop(&padded_labels));
+        assert_eq!(warp_labels(&labels, &geometry, (40, 40), 255), crop(&padded_labels));
+    }
+}
+
+/// A picture mirrored at its diagonal, in which columns are rows.
+fn transposed(pixels: &[u8], width: usize, channels: usize) -> Vec<u8> {
+    let pixel = |x: usize, y: usize| &pixels[(y * width + x) * channels..][..channels];
+    let height = pixels.len() / channels / width;
+    (0..width).flat_map(|x| (0..height).flat_map(move |y| pixel(x, y).to_vec())).collect()
+}
+
+#[test]
+fn the_crops_of_mapillary_equal_the_released_ones_padding_included() {
+    let goldens = Goldens::open();
+    let (image, labels) = (goldens.bytes("img"), goldens.bytes("label"));
+    let upright = [transposed(&image, WIDTH as usize, 3), transposed(&labels, WIDTH as usize, 1)];
+    let cases =
+        [("landscape", [image, labels], (WIDTH, HEIGHT)), ("portrait", upright, (HEIGHT, WIDTH))];
+    for (name, [image, labels], size) in cases {
+        let geometry = mapillary_crop::geometry(size, 30).unwrap();
+        let found = warp_image(&image, &geometry, Filter::Bicubic, (30, 30));
+        assert_eq!(found, goldens.planes(&format!("mapillary_eval_{name}_img")), "{name}");
+        let found = warp_labels(&labels, &geometry, (30, 30), 0);
+        assert_eq!(found, goldens.bytes(&format!("mapillary_eval_{name}_label")), "{name}");
     }
 }

@@ -21,11 +21,18 @@ pub(crate) struct ImageWarp {
     starts: Vec<usize>,
     /// Narrowed rows that visible rows still need: [rows, visible columns rounded up to whole
     /// steps] of each channel.
-    narrowed: [Vec<u8>; 3],
+    narrowed: [Queue; 3],
     /// The source row that `narrowed` starts with.
     top: usize,
     /// The number of visible rows that are done.
     done: usize,
+}
+
+/// Bytes that come in at the end and go from the front, in memory that is cleared once.
+#[derive(Debug, Default)]
+struct Queue {
+    bytes: Vec<u8>,
+    len: usize,
 }
 
 /// The crop that is made, and how it lies in the image.
@@ -46,7 +53,7 @@ impl ImageWarp {
         }
         (self.top, self.done) = (top as usize, 0);
         for narrowed in &mut self.narrowed {
-            narrowed.clear();
+            narrowed.len = 0;
         }
         Window { x: left, y: top, width: right - left, height: bottom - top }
     }
@@ -80,14 +87,12 @@ impl ImageWarp {
         self.starts.extend((0..height).map(|row| row * width));
         for (bytes, narrowed) in pixels.chunks_exact(width * height).zip(&mut self.narrowed) {
             let rows = Rows { bytes, width, starts: &self.starts };
-            let held = narrowed.len();
-            narrowed.resize(held + height * stride, 0);
             self.horizontal.run(
                 rows,
                 weights.len(),
                 #[inline(always)]
                 |columns, pixel| weights.column(columns, left, pixel),
-                (&mut narrowed[held..], stride),
+                (narrowed.grow(height * stride), stride),
             );
         }
     }
@@ -102,7 +107,7 @@ impl ImageWarp {
         let at = if *flip { crop_width - at - visible } else { at };
         let stride = self.x.len().next_multiple_of(STEP);
         let first = self.done;
-        let end = self.top + self.narrowed[0].len() / stride;
+        let end = self.top + self.narrowed[0].len / stride;
         self.done = (first..self.y.len())
             .find(|&row| {
                 let (source, weights) = self.y.of(row);
@@ -114,7 +119,7 @@ impl ImageWarp {
             let outputs = plane.chunks_exact_mut(crop_width).skip(y.at as usize + first);
             for (row, output) in (first..self.done).zip(outputs) {
                 let (source, weights) = self.y.of(row);
-                let rows = &narrowed[(source - self.top) * stride..];
+                let rows = &narrowed.bytes[(source - self.top) * stride..];
                 resample_rows(weights, rows, stride, &mut output[at..at + visible]);
                 output[..at].fill(0);
                 output[at + visible..].fill(0);
@@ -122,9 +127,26 @@ impl ImageWarp {
         }
         let needed = self.y.needed_from(self.done).unwrap_or(end).min(end);
         for narrowed in &mut self.narrowed {
-            narrowed.drain(..(needed - self.top) * stride);
+            narrowed.drop_front((needed - self.top) * stride);
         }
         self.top = needed;
+    }
+}
+
+impl Queue {
+    /// Makes room for `more` bytes at the end, with anything in them.
+    fn grow(&mut self, more: usize) -> &mut [u8] {
+        let held = self.len;
+        self.len += more;
+        if self.bytes.len() < self.len {
+            self.bytes.resize(self.len, 0);
+        }
+        &mut self.bytes[held..self.len]
+    }
+
+    fn drop_front(&mut self, count: usize) {
+        self.bytes.copy_within(count..self.len, 0);
+        self.len -= count;
     }
 }
 

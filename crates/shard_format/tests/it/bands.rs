@@ -34,7 +34,7 @@ fn read_in_bands(dataset: &Dataset, index: usize, window: Window, level: Level) 
                 pixels.extend([0, 1, 2].map(|channel| planes[channel * area + pixel]));
             }
         })
-        .unwrap();
+        .unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(next, window.y + window.height);
     RgbImage { width: window.width, height: window.height, pixels }
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct AugmentationRecipe {
     /// The arithmetic: `fast` or `reference`.
     pub mode: ModeRecipe,
+    /// Where colour jitter and blur run: `loader` or `gpu`.
+    pub colours_on: ColoursOn,
     /// Smallest scale; 0.5 in the reference.
     pub scale_min: f32,
     /// Largest scale; 2.0.
@@ -43,6 +45,16 @@ pub enum ModeRecipe {
     Fast,
     /// That of Pillow, torchvision and scikit-image.
     Reference,
+}
+
+/// Where colour jitter and blur run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColoursOn {
+    /// On the loader's threads.
+    Loader,
+    /// On the device, if that is a GPU.
+    Gpu,
 }
 
 /// Filter of the image's resize.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use evaluation::protocol::{InferenceProtocol, NAMES};
 
-use super::{Recipe, RecipeError, SamplingRecipe};
+use super::{ColoursOn, Recipe, RecipeError, SamplingRecipe};
 use crate::method::Algorithm;
 use crate::schedule::Decay;
 
@@ -176,7 +176,13 @@ fn wrong_combination(recipe: &Recipe) -> Finding {
         let expected = format!("at least {least}; hint: set it to the run's steps");
         return finding("schedule.decay.steps", found.to_string(), expected);
     }
-    recipe.augmentation.augment().validate().err().map(|error| {
+    let augmentation = &recipe.augmentation;
+    if augmentation.colours_on == ColoursOn::Gpu && augmentation.extra.cutout.probability > 0.0 {
+        let expected =
+            "\"loader\" where augmentation.extra.cutout is on, which comes after the blur";
+        return finding("augmentation.colours_on", "gpu".to_owned(), expected.to_owned());
+    }
+    augmentation.augment().validate().err().map(|error| {
         ("augmentation".to_owned(), error.to_string(), "a range that can be drawn from".to_owned())
     })
 }

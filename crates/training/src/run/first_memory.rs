@@ -9,9 +9,9 @@ use models::pass::{Normalization, Pass};
 use models::random::mix;
 use shard_store::StoreOptions;
 
-use super::loader_options::initial_options;
+use super::loader_options::{device_colours, initial_options};
 use super::{Observer, RunError};
-use crate::batches::samples;
+use crate::batches::Upload;
 use crate::recipe::Recipe;
 use crate::state::State;
 
@@ -33,10 +33,16 @@ pub(super) fn initialize(
     // Other crops than those of training.
     let seed = mix(recipe.seed ^ 0x6d65_6d6f_7279);
     if count > 0 {
-        for batch in Loader::start(initial_options(recipe, seed, count, store))? {
+        let options = initial_options(recipe, seed, count, store);
+        let (options, colours) = device_colours(recipe, options, &device);
+        let upload = Upload { classes: network.config.classes, colours, device: &device };
+        for batch in Loader::start(options)? {
             let batch = batch?;
+            for fault in &batch.faults {
+                tracing::warn!("memory initialisation: {fault}");
+            }
             let all: Vec<usize> = (0..batch.domains.len()).collect();
-            let samples = samples(&batch, &all, network.config.classes, &device);
+            let samples = upload.samples(&batch, &all);
             let mut pass = Pass::<Plain>::new(
                 &network.layout,
                 state.parameters.clone(),

@@ -1,12 +1,14 @@
 //! The recipe's data as the loader takes it.
 
+use burn::tensor::Device;
 use loader::{
     ClassUniform, DomainSource, FaultPolicy, LoaderOptions, Roles, Sampling, StrongStream,
 };
 use shard_store::StoreOptions;
 
+use crate::device_colours::DeviceColours;
 use crate::method::{Algorithm, StrongAugmentation};
-use crate::recipe::{DamageRecipe, DataRecipe, Recipe, SamplingRecipe, SourceRecipe};
+use crate::recipe::{ColoursOn, DamageRecipe, DataRecipe, Recipe, SamplingRecipe, SourceRecipe};
 
 const PREFETCH_BATCHES: usize = 4;
 
@@ -64,6 +66,18 @@ pub(super) fn initial_options(
         roles: Roles::None,
         strong: StrongStream::Nobody,
         ..loader_options(recipe, [0, count], store)
+    }
+}
+
+/// What the loader does, and what of it the recipe leaves to the device.
+pub(super) fn device_colours(
+    recipe: &Recipe,
+    options: LoaderOptions,
+    device: &Device,
+) -> (LoaderOptions, Option<DeviceColours>) {
+    match recipe.augmentation.colours_on {
+        ColoursOn::Loader => (options, None),
+        ColoursOn::Gpu => DeviceColours::take_from(options, device),
     }
 }
 

@@ -3,7 +3,7 @@
 /// How levels are weighted and summed.
 pub(super) trait Arithmetic {
     /// A level under way.
-    type Value: Copy;
+    type Value: Copy + Default;
 
     /// The weights at distance radius, ..., 2, 1.
     fn weights(&self) -> &[Self::Value];
