@@ -36,6 +36,9 @@ pub(crate) struct Cli {
     /// Seed of order and augmentation
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Measure the stages with fewer vector instructions too; pixels are the same
+    #[arg(long)]
+    pub(crate) all_levels: bool,
     /// Print JSON in place of the table
     #[arg(long)]
     pub(crate) json: bool,

@@ -15,9 +15,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use loader::Level;
 
 use crate::cli::Cli;
 use crate::report::Report;
+use crate::stages::Stages;
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
@@ -57,7 +59,14 @@ fn measure(cli: &Cli) -> Result<Report> {
             if workers == 1 { one } else { scaling::run_loader(&setup, workers, cli.samples)?.0 };
         scaling.push(run.compared_with(&one));
     }
-    let stages = stages::measure(&setup, &rendered)?;
+    let best = Level::best();
+    let levels: Vec<Level> = match cli.all_levels {
+        true => Level::available().collect(),
+        false => vec![best],
+    };
+    let measure = |&level| Ok((level, stages::measure(&setup, level, &rendered)?));
+    let stages: Vec<(Level, Stages)> = levels.iter().map(measure).collect::<Result<_>>()?;
+    let sum_ms = stages.last().map_or(0.0, |(_, stages)| stages.sum_ms());
     Ok(Report {
         shards: cli.shards.clone(),
         stored_samples,
@@ -68,8 +77,8 @@ fn measure(cli: &Cli) -> Result<Report> {
         filter: cli.filter,
         seed: cli.seed,
         samples_per_worker: cli.samples,
-        assembly_ms: one.cpu_ms_per_sample() - stages.sum_ms(),
-        stages,
+        assembly_ms: one.cpu_ms_per_sample() - sum_ms,
+        stages: stages.into_iter().map(|(level, stages)| stages.at(level)).collect(),
         scaling,
     })
 }

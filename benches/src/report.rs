@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use loader::Stage;
 use serde::Serialize;
 
 use crate::cli::{AugmentName, FilterName, ModeName};
 use crate::scaling::Scaling;
 use crate::setup::BATCH;
-use crate::stages::Stages;
+use crate::stages::LevelStages;
 
 /// Everything that was measured, and of what.
 #[derive(Debug, Serialize)]
@@ -23,8 +24,9 @@ pub(crate) struct Report {
     pub(crate) filter: FilterName,
     pub(crate) seed: u64,
     pub(crate) samples_per_worker: u64,
-    pub(crate) stages: Stages,
-    /// What one worker costs beyond its stages: queues, the copy into the batch, its memory.
+    /// The best level last.
+    pub(crate) stages: Vec<LevelStages>,
+    /// What one worker costs beyond its stages at the best level: queues and memory.
     pub(crate) assembly_ms: f64,
     pub(crate) scaling: Vec<Scaling>,
 }
@@ -45,11 +47,14 @@ impl fmt::Display for Report {
             self.seed,
         )?;
         writeln!(out, "\nCPU ms per sample, one thread, mean of {}", self.samples_per_worker)?;
-        for stage in self.stages.iter() {
-            writeln!(out, "  {:10} {:7.2}", stage.stage, stage.ms)?;
+        self.write_row(out, "", |level| format!("{:>9}", level.level))?;
+        for (number, stage) in Stage::ALL.iter().enumerate() {
+            let ms = |level: &LevelStages| format!("{:9.2}", level.stages.ms(number));
+            self.write_row(out, stage.name(), ms)?;
         }
-        writeln!(out, "  {:10} {:7.2}", "assembly", self.assembly_ms)?;
-        writeln!(out, "  {:10} {:7.2}", "sum", self.stages.sum_ms() + self.assembly_ms)?;
+        self.write_row(out, "assembly", |_| format!("{:9.2}", self.assembly_ms))?;
+        let sum = |level: &LevelStages| level.stages.sum_ms() + self.assembly_ms;
+        self.write_row(out, "sum", |level| format!("{:9.2}", sum(level)))?;
         writeln!(out, "\nworkers   samples/s   CPU ms per sample   efficiency")?;
         for run in &self.scaling {
             writeln!(
@@ -62,5 +67,17 @@ impl fmt::Display for Report {
             )?;
         }
         Ok(())
+    }
+}
+
+impl Report {
+    fn write_row(
+        &self,
+        out: &mut fmt::Formatter<'_>,
+        name: &str,
+        cell: impl Fn(&LevelStages) -> String,
+    ) -> fmt::Result {
+        let cells: String = self.stages.iter().map(cell).collect();
+        writeln!(out, "  {name:10}{cells}")
     }
 }

@@ -1,7 +1,7 @@
 //! CPU time of every stage, in one thread.
 
 use anyhow::Result;
-use loader::Stage;
+use loader::{Level, Stage};
 use serde::Serialize;
 
 use crate::cpu_time;
@@ -18,9 +18,21 @@ pub(crate) struct StageTime {
     pub(crate) ms: f64,
 }
 
+/// The stages with the vector instructions of one level.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct LevelStages {
+    pub(crate) level: String,
+    pub(crate) stages: Stages,
+}
+
 impl Stages {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &StageTime> {
-        self.0.iter()
+    pub(crate) fn at(self, level: Level) -> LevelStages {
+        LevelStages { level: format!("{level:?}").to_lowercase(), stages: self }
+    }
+
+    /// Of stage number `stage`.
+    pub(crate) fn ms(&self, stage: usize) -> f64 {
+        self.0[stage].ms
     }
 
     pub(crate) fn sum_ms(&self) -> f64 {
@@ -29,9 +41,9 @@ impl Stages {
 }
 
 /// Renders the samples of a loader's run again, with the same draws, in this thread.
-pub(crate) fn measure(setup: &Setup, samples: &Samples) -> Result<Stages> {
+pub(crate) fn measure(setup: &Setup, level: Level, samples: &Samples) -> Result<Stages> {
     let dataset = setup.open()?;
-    let mut renderer = setup.renderer();
+    let mut renderer = setup.renderer().with_level(level);
     let (mut planes, mut labels) = setup.buffers();
     let mut secs = [0.0; Stage::ALL.len()];
     let reading = cpu_time::of_reading()?;
