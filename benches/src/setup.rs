@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use loader::{
-    Augment, DomainSource, Filter, Jitter, Loader, LoaderOptions, Mode, SampleKey, SampleRenderer,
-    Stage,
+    Augment, Filter, Jitter, Loader, LoaderOptions, Mode, SampleKey, SampleRenderer, Stage,
+    StreamSource,
 };
 use shard_format::Dataset;
 use shard_store::StoreOptions;
@@ -58,7 +58,7 @@ impl Setup {
     /// A loader that ends after `batches` batches, always with work for every worker.
     pub(crate) fn loader(&self, workers: usize, batches: u64) -> Result<Loader> {
         Ok(Loader::start(LoaderOptions {
-            domains: vec![DomainSource::new(DOMAIN, vec![self.shards.clone()], BATCH)],
+            streams: vec![StreamSource::new(DOMAIN, vec![self.shards.clone()], BATCH)],
             crop_width: self.crop,
             crop_height: self.crop,
             augment: self.augment,
@@ -74,7 +74,7 @@ impl Setup {
     /// The samples of the loader's next batch, whose pixels are dropped; `None` after the last.
     pub(crate) fn next_batch(loader: &mut Loader) -> Result<Option<Vec<Rendered>>> {
         let Some(batch) = loader.next().transpose()? else { return Ok(None) };
-        let tags = batch.domains.iter().flat_map(|part| &part.samples);
+        let tags = batch.streams.iter().flat_map(|part| &part.samples);
         let rendered = tags
             .map(|tag| Rendered { epoch: tag.epoch, index: tag.index, sample: tag.sample })
             .collect();

@@ -1,14 +1,13 @@
 //! Colour jitter and blur on the device equal the loader's own, sample for sample.
 
 use burn::tensor::{Device, Tensor};
-use kernels::{
-    ColourParameters, Jitter, Operation, augment, augment_plain, device::software_vulkan,
-};
-use loader::{Augment, ColourDraw, ColourOperation, Mode, SampleKey, SampleRenderer};
+use kernels::{ColourParameters, augment, augment_plain, device::software_vulkan};
+use loader::{Augment, ColourDraw, Mode, SampleKey, SampleRenderer};
 use shard_format::{
     Dataset, DatasetInfo, DatasetWriter, LabelMap, Preset, RgbImage, SampleMeta, WriterOptions,
     encode_sample,
 };
+use training::device_colours::parameters;
 
 /// Not a multiple of four, of a tile's 32 or 16, or of anything else.
 const WIDTH: u32 = 67;
@@ -18,24 +17,6 @@ const SAMPLES: u64 = 48;
 /// Every level is its own value, so that results are levels.
 fn identity() -> [[f32; 256]; 3] {
     [std::array::from_fn(|level| level as f32); 3]
-}
-
-/// A consumer's parameters from the loader's draws.
-fn parameters(draw: ColourDraw) -> ColourParameters {
-    let operation = |operation: ColourOperation| match operation {
-        ColourOperation::Brightness => Operation::Brightness,
-        ColourOperation::Contrast => Operation::Contrast,
-        ColourOperation::Saturation => Operation::Saturation,
-        ColourOperation::Hue => Operation::Hue,
-    };
-    let jitter = draw.jitter.map(|jitter| Jitter {
-        order: jitter.order.map(operation),
-        brightness: jitter.brightness,
-        contrast: jitter.contrast,
-        saturation: jitter.saturation,
-        hue_step: jitter.hue_step,
-    });
-    ColourParameters { jitter, blur_weights: draw.blur_weights }
 }
 
 /// A dataset of one frame: noise on a slope, so that blurs and contrasts have something to do.
@@ -109,7 +90,11 @@ fn the_device_and_its_twin_jitter_and_blur_as_the_loader_does() {
         let plain = render(&dataset, range.without_colours());
         let shape = [SAMPLES as usize, HEIGHT as usize, WIDTH as usize];
         let on_device = augment(&plain, shape, &expected.colours, &identity(), &wgpu);
-        expected.assert_close("WGSL", on_device);
+        expected.assert_close("WGSL", on_device.clone());
+        // The other mode of the loader is no further off.
+        let fast = render(&dataset, Augment { mode: Mode::Fast, ..range });
+        let found: Vec<f32> = on_device.try_into_vec_as().unwrap();
+        assert!(found.iter().zip(fast).all(|(a, b)| (a - f32::from(b)).abs() <= 1.0));
         let twin = augment_plain(&plain, shape, &expected.colours, &identity(), &Device::flex());
         expected.assert_close("twin", twin);
         // Without a blur the jitter is exact.

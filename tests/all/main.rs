@@ -13,3 +13,4 @@ mod recipes;
 mod runs;
 mod streaming;
 mod toy;
+mod web;

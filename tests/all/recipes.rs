@@ -89,13 +89,17 @@ fn an_override_must_name_an_existing_key() {
 }
 
 #[test]
-fn cutout_and_colours_on_the_gpu_exclude_each_other() {
+fn colours_on_the_gpu_exclude_cutout_and_wide_blurs() {
     let keys = ["augmentation.extra.cutout.probability=0.5", "augmentation.colours_on=gpu"];
     let failure = parse(&pin(), &keys).unwrap_err();
     assert!(failure.contains("augmentation.colours_on is gpu"), "{failure}");
     for key in keys {
         parse(&pin(), &[key]).unwrap();
     }
+    let keys = ["augmentation.blur_sigma_max=2.125", "augmentation.colours_on=gpu"];
+    let failure = parse(&pin(), &keys).unwrap_err();
+    assert!(failure.contains("blur_sigma_max is 2.125, expected below 2.125"), "{failure}");
+    parse(&pin(), &["augmentation.blur_sigma_max=2.12", keys[1]]).unwrap();
 }
 
 #[test]
@@ -119,14 +123,21 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("data.workers=0", "data.workers is 0"),
         ("data.samples_per_domain=20000000", "data.samples_per_domain is 20000000"),
         ("evaluation.window=[0, 0]", "evaluation.window is 0, expected 32 to 8192"),
-        ("augmentation.scale_min=0.0", "augmentation is"),
+        ("augmentation.scale_min=0.0", "augmentation.scale_min is 0, expected"),
+        ("augmentation.jitter_probability=2.0", "augmentation.jitter_probability is 2, expected 0"),
+        ("augmentation.hue=0.7", "augmentation.hue is 0.7, expected 0 to 0.5"),
         ("data.streams_per_domain=3", "data.streams_per_domain is 3, expected 1 or 2"),
-        ("data.sampling=domain-uniform", "\"quotas\" for an episodic method"),
+        ("data.sampling=domain-uniform", "data.sampling is domain-uniform, expected \"quotas\""),
+        (
+            "data.sources=[{ name = \"a\", shards = [\"s\"], samples = 1 }, \
+             { name = \"b\", shards = [\"t\"] }]",
+            "data.sources.a.samples is 1, expected 2 to 4096",
+        ),
         ("data.class_uniform=1.5", "data.class_uniform is 1.5, expected 0 to 1"),
         ("data.on_damage=ignore", "`strict`, `substitute`, `mask-tile`"),
         ("augmentation.mode=quick", "`fast` or `reference`"),
         ("augmentation.colours_on=cpu", "`loader` or `gpu`"),
-        ("augmentation.extra.fog.probability=2.0", "fog"),
+        ("augmentation.extra.fog.probability=2.0", "extra.fog.probability is 2, expected 0 to 1"),
         ("augmentation.extra.fog.thickness=2.0", "augmentation.extra.fog"),
     ] {
         let failure = parse(&pin(), &[key]).unwrap_err();

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use burn::tensor::{Device, Tensor};
 use kernels::device::software_vulkan;
-use loader::{Augment, DomainSource, Loader, LoaderOptions, Mode, StrongStream};
+use loader::{Augment, Loader, LoaderOptions, Mode, StreamSource, StrongStream};
 use shard_store::StoreOptions;
 use training::batches::Upload;
 use training::device_colours::DeviceColours;
@@ -16,6 +16,7 @@ use training::recipe::Recipe;
 use training::run::{self, Machine, SeenSample};
 
 use crate::toy::{Silent, Toy, damage_tiles};
+use crate::web;
 
 static STORE: LazyLock<StoreOptions> = LazyLock::new(StoreOptions::default);
 
@@ -154,12 +155,41 @@ fn damage_is_dealt_with_and_logged_with_file_and_sample() {
         for fault in faults {
             assert!(fault.contains(".shard") && fault.contains("sample"), "{policy}: {fault}");
         }
+        // The memory is initialised on such samples too.
+        assert!(lines[0].step == 0 && !lines[0].faults.is_empty(), "{policy}");
         let counted = |count: fn(&LoadingLine) -> u64| lines.iter().map(count).sum::<u64>() > 0;
         let masks = policy.ends_with("mask-tile");
         assert_eq!(counted(|line| line.masked_tiles), masks, "{policy}");
         // A crop of which nothing is left is substituted in either case.
         assert!(masks || counted(|line| line.substituted_samples), "{policy}");
     }
+}
+
+#[test]
+fn a_run_on_shards_behind_a_url_is_that_on_local_ones_and_logs_what_the_cache_did() {
+    let toy = Toy::new();
+    let local = toy.path("local");
+    train(&toy.recipe(&["steps=2"]), &local, &Device::flex());
+
+    let address = web::serve(toy.path("shards"));
+    let sources = ["gtav", "synthia"]
+        .map(|name| format!("{{ name = \"{name}\", shards = [\"http://{address}/{name}\"] }}"));
+    let recipe = toy.recipe(&["steps=2", &format!("data.sources=[{}]", sources.join(", "))]);
+    let store = StoreOptions { cache_dir: Some(toy.path("cache")), ..StoreOptions::default() };
+    let device = Device::flex();
+    let machine = Machine { device: &device, device_name: "test", store: &store };
+    let counted = ["cold", "warm"].map(|name| {
+        let out = toy.path(name);
+        run::start(&recipe, &out, machine, &mut Silent::default()).unwrap();
+        let [local, remote] = [&local, &out].map(|run| run.join("checkpoint.safetensors"));
+        assert!(fs::read(local).unwrap() == fs::read(remote).unwrap(), "{name}");
+        let lines = loading(&out);
+        let sum = |count: fn(&LoadingLine) -> u64| lines.iter().map(count).sum::<u64>();
+        (sum(|line| line.cache_hits), sum(|line| line.cache_misses))
+    });
+    // Training opens its shards after the memory has read some of them.
+    assert!(counted[1].0 > 0, "{counted:?}");
+    assert_eq!(counted[1].1, 0, "fetched again: {counted:?}");
 }
 
 #[test]
@@ -186,13 +216,13 @@ fn colours_on_the_device_are_those_of_the_loader() {
     let toy = Toy::new();
     let wgpu = software_vulkan().unwrap_or_else(|error| panic!("{error}")).device;
     let source =
-        |name: &str, samples| DomainSource::new(name, vec![toy.path("shards").join(name)], samples);
+        |name: &str, samples| StreamSource::new(name, vec![toy.path("shards").join(name)], samples);
     let options = LoaderOptions {
-        domains: vec![source("gtav", 3), source("synthia", 2)],
+        streams: vec![source("gtav", 3), source("synthia", 2)],
         crop_width: 60,
         crop_height: 52,
         augment: Augment { mode: Mode::Reference, ..Augment::reference() },
-        strong: StrongStream::FirstDomain,
+        strong: StrongStream::FirstStream,
         strong_augment: Augment { mode: Mode::Reference, ..Augment::strong() },
         seed: 3,
         end_batch: 4,

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::batch::{Batch, DomainBatch, SampleTag};
+use crate::batch::{Batch, SampleTag, StreamBatch};
 use crate::buffers::{Pixels, Pool};
 use crate::error::LoaderError;
 use crate::faults::Fault;
@@ -18,7 +18,7 @@ pub(crate) struct Assembly {
 /// What becomes the part of one stream.
 #[derive(Debug)]
 struct Part {
-    batch: DomainBatch,
+    batch: StreamBatch,
     /// One for each sample, `None` while a worker has it; empty until the first is asked for.
     pixels: Vec<Option<Pixels>>,
 }
@@ -34,7 +34,7 @@ struct Progress {
 /// One sample's place in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot {
-    pub(crate) domain: usize,
+    pub(crate) stream: usize,
     pub(crate) sample: usize,
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Finished {
 
 impl Assembly {
     /// An assembly for parts whose `samples` are known and whose pixels are not yet allocated.
-    pub(crate) fn new(index: u64, parts: Vec<DomainBatch>) -> Self {
+    pub(crate) fn new(index: u64, parts: Vec<StreamBatch>) -> Self {
         let missing = parts.iter().map(|part| part.samples.len()).sum();
         Self {
             index,
@@ -64,7 +64,7 @@ impl Assembly {
     /// # Panics
     /// If there is no such sample, or if its place was handed out before.
     pub(crate) fn claim(&self, slot: Slot, pool: &Pool) -> Pixels {
-        let mut part = lock(&self.parts[slot.domain]);
+        let mut part = lock(&self.parts[slot.stream]);
         let Part { batch, pixels } = &mut *part;
         if pixels.is_empty() {
             *pixels = Pixels::side_by_side(pool, batch.batch, batch.height * batch.width);
@@ -74,7 +74,7 @@ impl Assembly {
 
     /// Takes a rendered sample back; `change` may change its tag.
     pub(crate) fn fill(&self, slot: Slot, rendered: Pixels, change: impl FnOnce(&mut SampleTag)) {
-        let mut part = lock(&self.parts[slot.domain]);
+        let mut part = lock(&self.parts[slot.stream]);
         change(&mut part.batch.samples[slot.sample]);
         part.pixels[slot.sample] = Some(rendered);
     }
@@ -100,12 +100,12 @@ impl Assembly {
         }
         let mut faults = std::mem::take(&mut progress.faults);
         // Those of one sample come together and in order.
-        faults.sort_by_key(|fault| (fault.domain_index, fault.slot));
+        faults.sort_by_key(|fault| (fault.stream_index, fault.slot));
         let result = match progress.failure.take() {
             Some((_, error)) => Err(error),
             None => Ok(Batch {
                 index: self.index,
-                domains: self.parts.iter().map(|part| lock(part).finished()).collect(),
+                streams: self.parts.iter().map(|part| lock(part).finished()).collect(),
                 faults,
             }),
         };
@@ -115,10 +115,10 @@ impl Assembly {
 
 impl Part {
     /// The stream's part of the batch, all of whose samples were filled.
-    fn finished(&mut self) -> DomainBatch {
+    fn finished(&mut self) -> StreamBatch {
         let samples = std::mem::take(&mut self.pixels).into_iter().flatten();
         let (images, labels) = Pixels::joined(samples);
-        DomainBatch { images, labels, ..std::mem::take(&mut self.batch) }
+        StreamBatch { images, labels, ..std::mem::take(&mut self.batch) }
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
             path: "shard".into(),
             domain: "gtav".to_owned(),
             stream: 0,
-            domain_index: slot.domain,
+            stream_index: slot.stream,
             slot: slot.sample,
             sample,
             id: "a".to_owned(),
@@ -150,9 +150,9 @@ mod tests {
     #[test]
     fn faults_stand_in_the_order_of_the_samples_whoever_was_first() {
         let tag = SampleTag { epoch: 0, index: 0, sample: 0, id: "a".to_owned(), class: None };
-        let part = DomainBatch { batch: 2, samples: vec![tag; 2], ..Default::default() };
+        let part = StreamBatch { batch: 2, samples: vec![tag; 2], ..Default::default() };
         let slots =
-            [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(domain, sample)| Slot { domain, sample });
+            [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(stream, sample)| Slot { stream, sample });
         for first in 0..4 {
             let assembly = Assembly::new(0, vec![part.clone(), part.clone()]);
             let deliver = |place: usize| {

@@ -8,21 +8,21 @@ use crate::roles::MetaRole;
 pub struct Batch {
     /// The batch's number in the stream.
     pub index: u64,
-    /// One part per stream, in the order of `LoaderOptions::domains`.
-    pub domains: Vec<DomainBatch>,
+    /// One part per stream, in the order of `LoaderOptions::streams`.
+    pub streams: Vec<StreamBatch>,
     /// Damage that was met and how it was dealt with, in the order of streams, samples and tiles.
     pub faults: Vec<Fault>,
 }
 
 /// The samples of one stream in a batch; there may be none where samples are drawn.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DomainBatch {
+pub struct StreamBatch {
     /// The domain's name.
     pub name: String,
     /// The stream's number within its domain.
     pub stream: u32,
-    /// The stream's place in `LoaderOptions::domains`.
-    pub domain_index: usize,
+    /// The stream's place in `LoaderOptions::streams`.
+    pub stream_index: usize,
     /// Its part in an episode, if batches have roles.
     pub role: Option<MetaRole>,
     /// Whether `LoaderOptions::strong_augment` was applied.

@@ -8,7 +8,7 @@ use shard_store::{Stats, StoreCounters, StoreOptions, is_url};
 
 use crate::class_uniform::ClassTable;
 use crate::error::LoaderError;
-use crate::options::DomainSource;
+use crate::options::StreamSource;
 
 /// The samples of one domain.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Domain {
         Self { name, folders, len }
     }
 
-    fn open(source: &DomainSource, store: &StoreOptions) -> Result<Self, LoaderError> {
+    fn open(source: &StreamSource, store: &StoreOptions) -> Result<Self, LoaderError> {
         let mut datasets = Vec::with_capacity(source.shards.len());
         for path in &source.shards {
             let domain = || source.name.clone();
@@ -101,7 +101,7 @@ impl Domain {
 /// Opens the domain of each source, one for all streams of a name, and checks that all speak of the
 /// same classes.
 pub(crate) fn open_domains(
-    sources: &[DomainSource],
+    sources: &[StreamSource],
     store: &StoreOptions,
 ) -> Result<Vec<Arc<Domain>>, LoaderError> {
     let mut domains: Vec<Arc<Domain>> = Vec::with_capacity(sources.len());

@@ -20,7 +20,7 @@ pub enum LoaderError {
     #[error(
         "domain {domain}: stream {stream} named twice, expected different names or streams; hint: they key the order and the augmentation"
     )]
-    DuplicateDomain {
+    DuplicateStream {
         /// The name.
         domain: String,
         /// The stream's number.
@@ -169,6 +169,17 @@ pub enum LoaderError {
         source: Box<StoreError>,
     },
 
+    /// Shards were not opened within the time that the consumer wants to wait.
+    #[error(
+        "not opened within {} s: {folders}; hint: the storage may have vanished or be too slow", patience.as_secs_f64()
+    )]
+    OpeningStalled {
+        /// All that was to be opened.
+        folders: String,
+        /// How long the loader waited.
+        patience: Duration,
+    },
+
     /// Two datasets have different classes.
     #[error("{}: class {train_id} is {found:?}, but {expected:?} in {}; hint: pack both with label maps to the same classes", path.display(), reference.display())]
     ClassesDiffer {
@@ -201,8 +212,14 @@ pub enum LoaderError {
     },
 
     /// A sample is damaged, and so are those that could take its place.
-    #[error("{source}; nor can the {tried} samples after it take its place")]
+    #[error(
+        "domain {domain}: sample {first:?} is damaged, and so are the {tried} that could take its place; the last one: {source}"
+    )]
     NoSubstitute {
+        /// The domain.
+        domain: String,
+        /// The id of the damaged sample.
+        first: String,
         /// Samples tried in its place.
         tried: u64,
         /// What is wrong with the last one.
@@ -225,7 +242,7 @@ pub enum LoaderError {
 
     /// No sample was finished for longer than the consumer wants to wait.
     #[error(
-        "batch {batch}: no sample was finished for {} s, {reading}; hint: the storage may have vanished or be too slow; look at it, or raise `patience`", patience.as_secs_f64()
+        "batch {batch}: no sample was finished for {} s, {reading}; hint: the storage may have vanished or be too slow", patience.as_secs_f64()
     )]
     Stalled {
         /// The batch that was due.

@@ -30,8 +30,8 @@ pub struct Fault {
     pub domain: String,
     /// The stream's number.
     pub stream: u32,
-    /// The stream's place in `LoaderOptions::domains`.
-    pub domain_index: usize,
+    /// The stream's place in `LoaderOptions::streams`.
+    pub stream_index: usize,
     /// The sample's place in the stream's part of the batch.
     pub slot: usize,
     /// The damaged sample's number within the domain.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::assembly::{Assembly, Slot};
-use crate::batch::{DomainBatch, SampleTag};
+use crate::batch::{SampleTag, StreamBatch};
 use crate::plan::{Place, Stream};
 use crate::roles::{MetaRole, MetaSplit, Roles, StrongStream, meta_split};
 use crate::worker::Shared;
@@ -24,17 +24,17 @@ pub(crate) fn jobs_of(shared: &Shared, batch: u64) -> Vec<Job> {
     let split = (options.roles == Roles::PerStep)
         .then(|| meta_split(options.seed, batch, plan.streams.len()));
     let places = plan.places(batch);
-    let parts: Vec<DomainBatch> = plan
+    let parts: Vec<StreamBatch> = plan
         .streams
         .iter()
         .zip(&places)
         .enumerate()
-        .map(|(domain_index, (stream, places))| DomainBatch {
+        .map(|(stream_index, (stream, places))| StreamBatch {
             name: stream.domain.name.clone(),
             stream: stream.number,
-            domain_index,
-            role: split.as_ref().map(|split| split.role(domain_index)),
-            strong: is_strong(options.strong, split.as_ref(), domain_index),
+            stream_index,
+            role: split.as_ref().map(|split| split.role(stream_index)),
+            strong: is_strong(options.strong, split.as_ref(), stream_index),
             batch: places.len(),
             height: options.crop_height as usize,
             width: options.crop_width as usize,
@@ -45,27 +45,27 @@ pub(crate) fn jobs_of(shared: &Shared, batch: u64) -> Vec<Job> {
         .collect();
     let strong: Vec<bool> = parts.iter().map(|part| part.strong).collect();
     let assembly = Arc::new(Assembly::new(batch, parts));
-    let places = places.into_iter().enumerate().flat_map(|(domain, places)| {
+    let places = places.into_iter().enumerate().flat_map(|(stream, places)| {
         let slots = places.into_iter().enumerate();
-        slots.map(move |(sample, place)| (Slot { domain, sample }, place))
+        slots.map(move |(sample, place)| (Slot { stream, sample }, place))
     });
     let mut jobs: Vec<Job> = places
         .map(|(slot, place)| Job {
             batch: Arc::clone(&assembly),
             slot,
             place,
-            strong: strong[slot.domain],
+            strong: strong[slot.stream],
         })
         .collect();
-    jobs.sort_by_key(|job| (job.slot.sample, job.slot.domain));
+    jobs.sort_by_key(|job| (job.slot.sample, job.slot.stream));
     jobs
 }
 
-fn is_strong(strong: StrongStream, split: Option<&MetaSplit>, domain: usize) -> bool {
+fn is_strong(strong: StrongStream, split: Option<&MetaSplit>, stream: usize) -> bool {
     match strong {
         StrongStream::Nobody => false,
-        StrongStream::MetaTest => split.is_some_and(|split| split.role(domain) == MetaRole::Test),
-        StrongStream::FirstDomain => domain == 0,
+        StrongStream::MetaTest => split.is_some_and(|split| split.role(stream) == MetaRole::Test),
+        StrongStream::FirstStream => stream == 0,
     }
 }
 

@@ -36,13 +36,13 @@ mod worker;
 pub use augment::{
     Augment, ColourDraw, ColourJitter, ColourOperation, Extra, Filter, Jitter, Mode, extra,
 };
-pub use batch::{Batch, DomainBatch, SampleTag};
+pub use batch::{Batch, SampleTag, StreamBatch};
 pub use class_uniform::ClassUniform;
 pub use error::LoaderError;
 pub use faults::{Fault, FaultPolicy, Remedy};
 pub use loader::Loader;
 pub use mapillary_crop::{MAPILLARY_CROP_SIDE, read_mapillary_crop};
-pub use options::{DomainSource, LoaderOptions};
+pub use options::{LoaderOptions, StreamSource};
 pub use position::{Position, StreamPosition};
 pub use random::SampleKey;
 pub use renderer::{SampleRenderer, Stage};

@@ -1,6 +1,6 @@
 //! The loader: hands out jobs, puts finished batches in order, ends its workers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -37,7 +37,8 @@ const MOST_NAMED: usize = 4;
 /// time, which bounds memory and means that no worker ever waits for room in a channel. The first
 /// error ends the stream; dropping the loader ends and joins the workers. One exception: a thread
 /// inside a read that the storage does not answer cannot be ended from outside. It is waited for
-/// half a second and then left behind, with the batch it was at, and ends when its read does.
+/// half a second and then left behind, with the batch it was at, and ends when its read does; so
+/// is the thread that opens the shards, after `patience`.
 #[derive(Debug)]
 pub struct Loader {
     shared: Arc<Shared>,
@@ -65,7 +66,7 @@ impl Loader {
     /// threads that the system refuses.
     pub fn start(options: LoaderOptions) -> Result<Self, LoaderError> {
         options.validate()?;
-        let domains = open_domains(&options.domains, &options.store)?;
+        let domains = open_patiently(&options)?;
         Self::start_on(options, domains)
     }
 
@@ -78,7 +79,7 @@ impl Loader {
         let (results, finished) = bounded(options.prefetch_batches);
         // Images and labels of each stream, for every batch under way and the one handed out.
         let most_buffers = options.prefetch_batches.saturating_add(1);
-        let pool = Pool::new(most_buffers.saturating_mul(2 * options.domains.len()));
+        let pool = Pool::new(most_buffers.saturating_mul(2 * options.streams.len()));
         let mut loader = Self {
             jobs: Some(jobs),
             job_queue,
@@ -158,7 +159,7 @@ impl Loader {
     ///
     /// A consumer need not do this; it spares the system the clearing of fresh memory.
     pub fn recycle(&self, batch: Batch) {
-        for part in batch.domains {
+        for part in batch.streams {
             self.shared.pool.give(part.images);
             self.shared.pool.give(part.labels);
         }
@@ -245,6 +246,9 @@ impl Loader {
 
     /// Ends the workers, each at most a part of a sample away from noticing, and joins them.
     fn end(&mut self) {
+        if self.workers.is_empty() {
+            return;
+        }
         self.shared.stop.store(true, Ordering::Relaxed);
         self.jobs = None;
         self.early.clear();
@@ -266,6 +270,26 @@ impl Loader {
             }
         }
     }
+}
+
+/// Opens all shards, on a thread of its own that is left behind if the storage does not answer.
+fn open_patiently(options: &LoaderOptions) -> Result<Vec<Arc<Domain>>, LoaderError> {
+    let Some(patience) = options.patience else {
+        return open_domains(&options.streams, &options.store);
+    };
+    let (send, opened) = bounded(1);
+    let (domains, store) = (options.streams.clone(), options.store.clone());
+    std::thread::Builder::new()
+        .name("loader-open".to_owned())
+        // Nobody may be waiting any more.
+        .spawn(move || drop(send.send(open_domains(&domains, &store))))
+        .map_err(|source| LoaderError::Spawn { worker: 0, workers: 1, source })?;
+    opened.recv_timeout(patience).unwrap_or_else(|_| {
+        let folders = options.streams.iter().flat_map(|source| &source.shards);
+        let folders: BTreeSet<String> = folders.map(|path| path.display().to_string()).collect();
+        let folders = Vec::from_iter(folders).join(", ");
+        Err(LoaderError::OpeningStalled { folders, patience })
+    })
 }
 
 impl Iterator for Loader {
@@ -300,11 +324,12 @@ impl Drop for Loader {
 mod tests {
     use super::*;
     use crate::augment::Augment;
+    use crate::class_uniform::ClassUniform;
     use crate::test_storage::one_sample_domain;
 
-    fn options(domains: Vec<crate::DomainSource>) -> LoaderOptions {
+    fn options(streams: Vec<crate::StreamSource>) -> LoaderOptions {
         LoaderOptions {
-            domains,
+            streams,
             crop_width: 4,
             crop_height: 4,
             augment: Augment::none(),
@@ -341,6 +366,46 @@ mod tests {
             assert!(since.elapsed() < Duration::from_secs(20));
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    #[test]
+    fn choosing_samples_by_class_reads_no_shard() {
+        let (domain, source, gate) = one_sample_domain();
+        gate.set_shut(true);
+        let class_uniform = Some(ClassUniform { fraction: 1.0 });
+        let options = LoaderOptions { class_uniform, ..options(vec![source]) };
+        let plan = Plan::new(&options, vec![domain]).unwrap();
+        for batch in 0..100 {
+            for place in plan.places(batch).concat() {
+                assert_eq!(place.pick.map(|pick| (pick.class, pick.sample)), Some((0, 0)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_consumers_waiting_is_counted() {
+        let (domain, source, gate) = one_sample_domain();
+        gate.set_shut(true);
+        let mut loader = Loader::start_on(options(vec![source]), vec![domain]).unwrap();
+        let shut = Duration::from_millis(200);
+        let opener = std::thread::spawn(move || {
+            std::thread::sleep(shut);
+            gate.set_shut(false);
+        });
+        loader.next().unwrap().unwrap();
+        opener.join().unwrap();
+        let waited = loader.stats();
+        // The loader was started a little before the clock of the gate.
+        assert!(waited.stall_secs > 0.9 * shut.as_secs_f64(), "{waited:?}");
+        assert!(waited.stall_share() > 0.5 && waited.queue_fill() == 0.0, "{waited:?}");
+        // Nothing is waited for where everything is ready.
+        while loader.stats().ready_batches < 3 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(shut);
+        loader.next().unwrap().unwrap();
+        let ready = loader.stats().since(&waited);
+        assert!(ready.stall_share() < 0.5 && ready.queue_fill() == 1.0, "{ready:?}");
     }
 
     #[test]

@@ -24,7 +24,10 @@ const PADDING_TRAIN_ID: u8 = 0;
 /// Shapes: [side, side, 3] and [side, side].
 ///
 /// # Errors
-/// There is no such sample, or one of its tiles is unreadable or altered.
+/// One of the sample's tiles is unreadable or altered.
+///
+/// # Panics
+/// If there is no such sample.
 ///
 /// Source: `ResizeHeight` and `CenterCropPad` in `transforms/joint_transforms.py`.
 pub fn read_mapillary_crop(

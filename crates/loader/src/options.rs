@@ -18,7 +18,7 @@ use crate::sampling::Sampling;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoaderOptions {
     /// The streams; each (name, stream) may occur once.
-    pub domains: Vec<DomainSource>,
+    pub streams: Vec<StreamSource>,
     /// How shards are read: mapped or not, and the cache for those behind a URL; changes no pixel.
     pub store: StoreOptions,
     /// How batches are put together from the streams.
@@ -58,8 +58,8 @@ pub struct LoaderOptions {
     pub first_batch: u64,
     /// One past the number of the last batch; `u64::MAX` for an endless stream.
     pub end_batch: u64,
-    /// How long the consumer waits without any sample being finished before that is an error;
-    /// `None` waits for ever.
+    /// How long the consumer waits for the shards to be opened, and then without any sample being
+    /// finished, before that is an error; `None` waits for ever.
     pub patience: Option<Duration>,
 }
 
@@ -68,7 +68,7 @@ pub struct LoaderOptions {
 /// Several streams of one domain differ in order and augmentation. Two of them are what the paper
 /// trains with where there is a single source.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DomainSource {
+pub struct StreamSource {
     /// The domain's name, part of the key of every random draw.
     pub name: String,
     /// Which of the domain's streams, from 0 on; part of that key too.
@@ -86,7 +86,7 @@ pub struct DomainSource {
 impl Default for LoaderOptions {
     fn default() -> Self {
         Self {
-            domains: Vec::new(),
+            streams: Vec::new(),
             store: StoreOptions::default(),
             sampling: Sampling::default(),
             class_uniform: None,
@@ -110,35 +110,10 @@ impl Default for LoaderOptions {
     }
 }
 
-impl LoaderOptions {
-    /// Whether all streams are of one domain.
-    #[must_use]
-    pub fn is_single_source(&self) -> bool {
-        self.domains.windows(2).all(|pair| pair[0].name == pair[1].name)
-    }
-}
-
-impl DomainSource {
+impl StreamSource {
     /// The first stream of a domain, with weight 1.
     #[must_use]
     pub fn new(name: impl Into<String>, shards: Vec<PathBuf>, samples_per_batch: usize) -> Self {
         Self { name: name.into(), stream: 0, shards, samples_per_batch, weight: 1.0 }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_streams_of_one_domain_are_a_single_source() {
-        let source = |name: &str, stream| DomainSource {
-            stream,
-            ..DomainSource::new(name, vec![PathBuf::from(name)], 4)
-        };
-        let single = |domains| LoaderOptions { domains, ..Default::default() }.is_single_source();
-        assert!(single(vec![source("gtav", 0), source("gtav", 1)]));
-        assert!(single(vec![source("gtav", 0)]));
-        assert!(!single(vec![source("gtav", 0), source("gtav", 1), source("idd", 0)]));
     }
 }

@@ -45,15 +45,15 @@ impl LoaderOptions {
     }
 
     fn check_streams(&self) -> Result<(), LoaderError> {
-        if self.domains.is_empty() {
+        if self.streams.is_empty() {
             return Err(LoaderError::NoDomains);
         }
-        for (position, source) in self.domains.iter().enumerate() {
+        for (position, source) in self.streams.iter().enumerate() {
             let (domain, stream) = (|| source.name.clone(), source.stream);
             let mut siblings =
-                self.domains[..position].iter().filter(|earlier| earlier.name == source.name);
+                self.streams[..position].iter().filter(|earlier| earlier.name == source.name);
             if siblings.clone().any(|earlier| earlier.stream == stream) {
-                return Err(LoaderError::DuplicateDomain { domain: domain(), stream });
+                return Err(LoaderError::DuplicateStream { domain: domain(), stream });
             }
             if siblings.next().is_some_and(|earlier| earlier.shards != source.shards) {
                 return Err(LoaderError::StreamsDiffer { domain: domain(), stream });
@@ -69,19 +69,19 @@ impl LoaderOptions {
     }
 
     fn check_weights(&self) -> Result<(), LoaderError> {
-        for source in &self.domains {
+        for source in &self.streams {
             if !source.weight.is_finite() || source.weight < 0.0 {
                 let (domain, stream, found) = (source.name.clone(), source.stream, source.weight);
                 return Err(LoaderError::Weight { domain, stream, found });
             }
         }
-        let total: f64 = self.domains.iter().map(|source| source.weight).sum();
+        let total: f64 = self.streams.iter().map(|source| source.weight).sum();
         if total > 0.0 && total.is_finite() { Ok(()) } else { Err(LoaderError::Weights { total }) }
     }
 
     /// Checks the number of samples and their size.
     fn check_batch(&self) -> Result<(), LoaderError> {
-        let quotas = || self.domains.iter().map(|source| source.samples_per_batch);
+        let quotas = || self.streams.iter().map(|source| source.samples_per_batch);
         let (least, most) = match (self.sampling, quotas().min().zip(quotas().max())) {
             (Sampling::Drawn { batch, .. }, _) => (batch, batch),
             (Sampling::Quotas, found) => found.unwrap_or_default(),
@@ -107,7 +107,7 @@ impl LoaderOptions {
 
     fn check_roles(&self) -> Result<(), LoaderError> {
         match (self.roles, self.strong) {
-            (Roles::PerStep, _) if self.domains.len() < 2 => Err(LoaderError::RolesNeedStreams),
+            (Roles::PerStep, _) if self.streams.len() < 2 => Err(LoaderError::RolesNeedStreams),
             (Roles::PerStep, _) if self.sampling != Sampling::Quotas => {
                 Err(LoaderError::RolesNeedQuotas)
             }

@@ -63,7 +63,7 @@ impl Plan {
         domains: Vec<Arc<Domain>>,
     ) -> Result<Self, LoaderError> {
         let mut streams: Vec<Stream> = Vec::with_capacity(domains.len());
-        for (source, domain) in options.domains.iter().zip(domains) {
+        for (source, domain) in options.streams.iter().zip(domains) {
             let sibling = streams.iter().find(|stream| stream.domain.name == domain.name);
             let table = match (options.class_uniform, sibling) {
                 (None, _) => None,
@@ -79,7 +79,7 @@ impl Plan {
         let order = match options.sampling {
             Sampling::Quotas => Order::Quotas,
             Sampling::Drawn { batch, by } => {
-                let each = streams.iter().zip(&options.domains).map(|(stream, source)| match by {
+                let each = streams.iter().zip(&options.streams).map(|(stream, source)| match by {
                     Shares::Images => stream.domain.len() as f64,
                     Shares::Equal => 1.0,
                     Shares::Weights => source.weight,

@@ -8,7 +8,7 @@ pub struct Position {
     pub seed: u64,
     /// The number of the next batch.
     pub batch: u64,
-    /// Where each stream stands then, in the order of `LoaderOptions::domains`; for people to read.
+    /// Where each stream stands then, in the order of `LoaderOptions::streams`; for people to read.
     pub streams: Vec<StreamPosition>,
 }
 

@@ -68,7 +68,14 @@ impl Rendering<'_> {
                 }
                 Ok(Attempt::Unusable(_, error)) if attempt == most => {
                     let source = Box::new(error);
-                    return Some(Err(LoaderError::NoSubstitute { tried: most, source }));
+                    let domain = stream.domain.name.clone();
+                    let first = stream.domain.locate(self.place.sample).info().id.clone();
+                    return Some(Err(LoaderError::NoSubstitute {
+                        domain,
+                        first,
+                        tried: most,
+                        source,
+                    }));
                 }
                 Ok(Attempt::Unusable(damage, _)) => left_out.push((sample, damage)),
             }
@@ -77,7 +84,7 @@ impl Rendering<'_> {
     }
 
     fn stream(&self) -> &Stream {
-        &self.shared.plan.streams[self.slot.domain]
+        &self.shared.plan.streams[self.slot.stream]
     }
 
     /// Renders one sample; an error is one that no substitute mends.
@@ -89,7 +96,7 @@ impl Rendering<'_> {
         (planes, labels): (&mut [u8], &mut [u8]),
     ) -> Result<Attempt, LoaderError> {
         let (shared, located) = (self.shared, self.stream().domain.locate(sample));
-        shared.watch.begin(self.worker, self.slot.domain, sample);
+        shared.watch.begin(self.worker, self.slot.stream, sample);
         let info = located.info();
         let pick = self.place.pick.filter(|_| is_planned);
         let policy = shared.options.faults;
@@ -143,7 +150,7 @@ impl Rendering<'_> {
             path: path.to_owned(),
             domain: stream.domain.name.clone(),
             stream: stream.number,
-            domain_index: self.slot.domain,
+            stream_index: self.slot.stream,
             slot: self.slot.sample,
             sample,
             id: located.info().id.clone(),

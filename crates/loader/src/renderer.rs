@@ -155,7 +155,8 @@ impl SampleRenderer {
             let source = (&self.train_ids[..], label_window);
             self.label_warp.run(level, &geometry, source, (labels, crop_width), ignore_id);
             damaged.extend(damaged_image);
-            if nothing_is_left {
+            // Image and labels may each lack what the other has.
+            if nothing_is_left || labels.iter().all(|&train_id| train_id == ignore_id) {
                 return Ok(Rendered::Lost(damaged));
             }
         }

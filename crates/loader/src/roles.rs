@@ -11,7 +11,7 @@ pub enum MetaRole {
     Test,
 }
 
-/// Domains of one episode, as places in the loader's streams.
+/// Streams of one episode, by their places among the loader's; a stream is a domain here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetaSplit {
     /// Domains of the inner pass; at least one.
@@ -52,7 +52,7 @@ pub enum StrongStream {
     /// The first stream does, whatever its role.
     ///
     /// Source: the released code, whose flag for the strong variant is stuck on domain 0.
-    FirstDomain,
+    FirstStream,
 }
 
 /// The split of step `step`: a random order cut at a random place, both drawn from (seed, step).

@@ -7,14 +7,14 @@ use crate::random::{Purpose, SampleKey};
 /// How a batch is put together from the streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sampling {
-    /// [`samples_per_batch`](crate::DomainSource::samples_per_batch) of every stream, each stream
+    /// [`samples_per_batch`](crate::StreamSource::samples_per_batch) of every stream, each stream
     /// in a new random order of its samples per epoch.
     #[default]
     Quotas,
     /// A fixed number of slots, each of which draws its stream and then one of its samples, both
     /// with replacement; a batch may hold no sample of a stream.
     ///
-    /// Source: uniform draws with replacement are what the released code trains with.
+    /// Source: the released code draws each domain's quota uniformly, with replacement.
     Drawn {
         /// Slots of the batch, all ranks together.
         batch: usize,
@@ -30,7 +30,7 @@ pub enum Shares {
     Images,
     /// All streams alike, so that with one stream for each domain every domain is.
     Equal,
-    /// In proportion to its [`weight`](crate::DomainSource::weight).
+    /// In proportion to its [`weight`](crate::StreamSource::weight).
     Weights,
 }
 

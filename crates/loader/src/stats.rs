@@ -130,7 +130,7 @@ impl Deliveries {
     pub(crate) fn count(&mut self, batch: &Batch, ready: usize) {
         self.batches += 1;
         self.ready_when_asked += ready as u64;
-        for tag in batch.domains.iter().flat_map(|part| &part.samples) {
+        for tag in batch.streams.iter().flat_map(|part| &part.samples) {
             self.samples += 1;
             self.class_uniform_samples += u64::from(tag.class.is_some());
         }
@@ -141,7 +141,7 @@ impl Deliveries {
                 Remedy::Masked => self.masked_tiles += 1,
                 // Several damaged samples may stand behind one that took their place.
                 Remedy::Substituted { .. } => {
-                    let place = Some((fault.domain_index, fault.slot));
+                    let place = Some((fault.stream_index, fault.slot));
                     self.substituted_samples += u64::from(place != last_substituted);
                     last_substituted = place;
                 }

@@ -11,7 +11,7 @@ use shard_format::{
 use shard_store::StoreCounters;
 
 use crate::domain::Domain;
-use crate::options::DomainSource;
+use crate::options::StreamSource;
 
 /// Shut, it holds up whoever reads a shard.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Gate {
 }
 
 /// A domain "one" with the sample "a", 8x8 pixels large.
-pub(crate) fn one_sample_domain() -> (Arc<Domain>, DomainSource, Arc<Gate>) {
+pub(crate) fn one_sample_domain() -> (Arc<Domain>, StreamSource, Arc<Gate>) {
     let folder = tempfile::tempdir().unwrap();
     pack(folder.path());
     let gate = Arc::<Gate>::default();
@@ -46,7 +46,7 @@ pub(crate) fn one_sample_domain() -> (Arc<Domain>, DomainSource, Arc<Gate>) {
     let path = PathBuf::from("far/away");
     let datasets = vec![(path.clone(), dataset, StoreCounters::default())];
     let domain = Arc::new(Domain::new("one".to_owned(), datasets));
-    (domain, DomainSource::new("one", vec![path], 1), gate)
+    (domain, StreamSource::new("one", vec![path], 1), gate)
 }
 
 fn pack(folder: &Path) {

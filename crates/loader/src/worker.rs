@@ -99,7 +99,7 @@ impl<'a> Worker<'a> {
 }
 
 fn panicked(shared: &Shared, job: &Job, panic: &(dyn Any + Send)) -> LoaderError {
-    let domain = &shared.plan.streams[job.slot.domain].domain;
+    let domain = &shared.plan.streams[job.slot.stream].domain;
     let located = domain.locate(job.place.sample);
     let message = panic
         .downcast_ref::<&str>()
@@ -124,14 +124,14 @@ mod tests {
     use super::*;
     use crate::assembly::{Assembly, Slot};
     use crate::augment::Augment;
-    use crate::batch::{DomainBatch, SampleTag};
+    use crate::batch::{SampleTag, StreamBatch};
     use crate::test_storage::one_sample_domain;
 
     #[test]
     fn a_panic_becomes_an_error_and_the_worker_lives_on() {
         let (domain, source, _) = one_sample_domain();
         let options = LoaderOptions {
-            domains: vec![source],
+            streams: vec![source],
             crop_width: 4,
             crop_height: 4,
             augment: Augment::none(),
@@ -147,9 +147,9 @@ mod tests {
         // The first job's place lies outside its batch, which is a bug of the kind meant here.
         for (index, sample) in [(0, 5), (1, 0)] {
             let samples = vec![tag.clone()];
-            let part = DomainBatch { batch: 1, height: 4, width: 4, samples, ..Default::default() };
+            let part = StreamBatch { batch: 1, height: 4, width: 4, samples, ..Default::default() };
             let batch = Arc::new(Assembly::new(index, vec![part]));
-            let slot = Slot { domain: 0, sample };
+            let slot = Slot { stream: 0, sample };
             send_job.send(Job { batch, slot, place, strong: false }).unwrap();
         }
         drop(send_job);

@@ -5,7 +5,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
-use loader::{Augment, DomainSource, Loader, LoaderError, LoaderOptions};
+use loader::{Augment, Loader, LoaderError, LoaderOptions, StreamSource};
 use shard_format::Dataset;
 use support::{CLASSES, pack, two_domains};
 
@@ -38,7 +38,7 @@ fn an_altered_tile_ends_the_stream_with_file_sample_and_tile() {
     let root = tempfile::tempdir().unwrap();
     // Enough batches to meet every sample.
     let options = LoaderOptions { end_batch: 100, workers: 3, ..two_domains(&root) };
-    let shard = alter_first_sample(&options.domains[1].shards[0], 16);
+    let shard = alter_first_sample(&options.streams[1].shards[0], 16);
 
     let mut loader = Loader::start(options).unwrap();
     let error = loader.find_map(Result::err).unwrap();
@@ -53,11 +53,31 @@ fn an_altered_tile_ends_the_stream_with_file_sample_and_tile() {
     assert!(loader.next().is_none(), "the stream has ended");
 }
 
+/// A named pipe that nobody writes to holds up whoever opens it, as a lost mount does.
+#[cfg(unix)]
+#[test]
+fn storage_that_never_answers_while_shards_are_opened_is_named() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("lost");
+    std::fs::create_dir(&folder).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(folder.join("index.json")).status();
+    assert!(made.unwrap().success());
+    let message = refusal(LoaderOptions {
+        streams: vec![StreamSource::new("lost", vec![folder.clone()], 1)],
+        patience: Some(std::time::Duration::from_millis(300)),
+        ..LoaderOptions::default()
+    })
+    .to_string();
+    for fact in [folder.to_str().unwrap(), "not opened within 0.3 s", "hint"] {
+        assert!(message.contains(fact), "{fact} in {message}");
+    }
+}
+
 #[test]
 fn the_same_error_comes_at_the_same_batch_whatever_the_number_of_workers() {
     let root = tempfile::tempdir().unwrap();
     let options = LoaderOptions { end_batch: 100, ..two_domains(&root) };
-    alter_first_sample(&options.domains[0].shards[0], 1);
+    alter_first_sample(&options.streams[0].shards[0], 1);
     let outcome = |workers| {
         let options = LoaderOptions { workers, ..options.clone() };
         let mut loader = Loader::start(options).unwrap();
@@ -77,7 +97,7 @@ fn a_missing_folder_and_a_folder_without_shards_are_named() {
             std::fs::create_dir(&path).unwrap();
         }
         let mut options = options.clone();
-        options.domains[1].shards[1].clone_from(&path);
+        options.streams[1].shards[1].clone_from(&path);
         let message = refusal(options).to_string();
         for fact in [fact, path.to_str().unwrap(), "second", "hint"] {
             assert!(message.contains(fact), "{fact} in {message}");
@@ -89,13 +109,13 @@ fn a_missing_folder_and_a_folder_without_shards_are_named() {
 fn a_dataset_without_samples_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let mut options = two_domains(&root);
-    let folder = &options.domains[0].shards[0];
+    let folder = &options.streams[0].shards[0];
     let mut index = std::fs::read_to_string(folder.join("index.json")).unwrap();
     let shards = index.find("\"shards\"").unwrap();
     index.replace_range(shards.., "\"shards\": []\n}\n");
     let index = index.replace("\"samples\": 7", "\"samples\": 0");
     std::fs::write(folder.join("index.json"), index).unwrap();
-    options.domains.truncate(1);
+    options.streams.truncate(1);
     assert!(matches!(refusal(options), LoaderError::Open { .. }));
 }
 
@@ -104,15 +124,15 @@ fn datasets_of_different_classes_are_refused_with_both_folders() {
     let root = tempfile::tempdir().unwrap();
     let mut options = two_domains(&root);
     let other = pack(root.path(), "other", 1, &["dark", "bright"]);
-    options.domains[1].shards[1].clone_from(&other);
+    options.streams[1].shards[1].clone_from(&other);
     let message = refusal(options.clone()).to_string();
-    let reference = &options.domains[0].shards[0];
+    let reference = &options.streams[0].shards[0];
     for fact in [other.to_str().unwrap(), reference.to_str().unwrap(), "bright", "light", "class 1"]
     {
         assert!(message.contains(fact), "{fact} in {message}");
     }
     let longer = pack(root.path(), "longer", 1, &[CLASSES[0], CLASSES[1], "third"]);
-    options.domains[1].shards[1] = longer;
+    options.streams[1].shards[1] = longer;
     assert!(refusal(options).to_string().contains("none"));
 }
 
@@ -127,7 +147,7 @@ fn options_out_of_range_are_refused_by_name() {
     named(LoaderOptions { crop_width: 0, ..options.clone() }, "crop_width");
     named(LoaderOptions { crop_height: 0, ..options.clone() }, "crop_height");
     let mut without_samples = options.clone();
-    without_samples.domains[1].samples_per_batch = 0;
+    without_samples.streams[1].samples_per_batch = 0;
     named(without_samples, "samples_per_batch");
     named(LoaderOptions { workers: 0, ..options.clone() }, "workers");
     named(LoaderOptions { prefetch_batches: 0, ..options.clone() }, "prefetch_batches");
@@ -135,12 +155,12 @@ fn options_out_of_range_are_refused_by_name() {
         LoaderOptions { crop_width: u32::MAX, crop_height: u32::MAX, ..options.clone() },
         "too many",
     );
-    named(LoaderOptions { domains: Vec::new(), ..options.clone() }, "no domain");
+    named(LoaderOptions { streams: Vec::new(), ..options.clone() }, "no domain");
     let augment = Augment { scale_min: 3.0, ..Augment::reference() };
     named(LoaderOptions { augment, ..options.clone() }, "scale_max");
     let mut twice = options.clone();
-    twice.domains.push(twice.domains[0].clone());
+    twice.streams.push(twice.streams[0].clone());
     named(twice, "first: stream 0 named twice");
-    let domains = vec![DomainSource::new("bare", Vec::new(), 1)];
-    named(LoaderOptions { domains, ..options }, "bare: no shard folder");
+    let streams = vec![StreamSource::new("bare", Vec::new(), 1)];
+    named(LoaderOptions { streams, ..options }, "bare: no shard folder");
 }

@@ -3,10 +3,10 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use loader::{Augment, Batch, Filter, Loader, LoaderOptions};
+use loader::{Augment, Batch, Filter, Loader, LoaderOptions, Sampling};
 use support::two_domains;
 
 fn batches(options: LoaderOptions) -> Vec<Batch> {
@@ -35,6 +35,30 @@ fn every_pixel_is_the_same_for_1_2_and_7_workers() {
 }
 
 #[test]
+fn buffers_that_were_given_back_change_no_pixel() {
+    let root = tempfile::tempdir().unwrap();
+    // Crops larger than some images have padding, which nothing is decoded for.
+    let quotas = LoaderOptions { end_batch: 12, ..two_domains(&root) };
+    // Streams get more or fewer samples from batch to batch.
+    let drawn = LoaderOptions { sampling: Sampling::image_uniform(5), ..quotas.clone() };
+    for options in [quotas, drawn] {
+        let expected = batches(options.clone());
+        let mut loader = Loader::start(options).unwrap();
+        let mut addresses = BTreeSet::new();
+        let mut count = 0;
+        while let Some(batch) = loader.next() {
+            let batch = batch.unwrap();
+            assert!(batch == expected[count], "batch {count}");
+            addresses.extend(batch.streams.iter().map(|part| part.images.as_ptr()));
+            loader.recycle(batch);
+            count += 1;
+        }
+        assert_eq!(count, 12);
+        assert!(addresses.len() < 24, "no buffer was used again");
+    }
+}
+
+#[test]
 fn a_stream_resumed_at_any_batch_equals_the_uninterrupted_one() {
     let root = tempfile::tempdir().unwrap();
     let options = two_domains(&root);
@@ -50,10 +74,10 @@ fn batches_carry_the_same_number_of_samples_of_every_domain_and_its_tag() {
     let root = tempfile::tempdir().unwrap();
     for (index, batch) in batches(two_domains(&root)).into_iter().enumerate() {
         assert_eq!(batch.index, index as u64);
-        let names: Vec<&str> = batch.domains.iter().map(|domain| domain.name.as_str()).collect();
+        let names: Vec<&str> = batch.streams.iter().map(|domain| domain.name.as_str()).collect();
         assert_eq!(names, ["first", "second"]);
-        for (domain_index, domain) in batch.domains.iter().enumerate() {
-            assert_eq!(domain.domain_index, domain_index);
+        for (stream_index, domain) in batch.streams.iter().enumerate() {
+            assert_eq!(domain.stream_index, stream_index);
             assert_eq!((domain.batch, domain.height, domain.width), (3, 80, 96));
             assert_eq!(domain.images.len(), 3 * 3 * 80 * 96);
             assert_eq!(domain.labels.len(), 3 * 80 * 96);
@@ -70,13 +94,13 @@ fn every_sample_of_a_domain_occurs_once_per_epoch() {
     let mut seen: BTreeMap<(usize, u64), Vec<String>> = BTreeMap::new();
     let mut number = [0_u64; 2];
     for batch in batches(options) {
-        for domain in batch.domains {
-            let len = [7, 9][domain.domain_index];
+        for domain in batch.streams {
+            let len = [7, 9][domain.stream_index];
             for tag in domain.samples {
-                let expected = number[domain.domain_index];
+                let expected = number[domain.stream_index];
                 assert_eq!((tag.epoch, tag.index), (expected / len, expected % len));
-                number[domain.domain_index] += 1;
-                seen.entry((domain.domain_index, tag.epoch)).or_default().push(tag.id);
+                number[domain.stream_index] += 1;
+                seen.entry((domain.stream_index, tag.epoch)).or_default().push(tag.id);
             }
         }
     }
@@ -105,7 +129,7 @@ fn scale_crop_and_flip_keep_image_and_label_aligned() {
         let root = tempfile::tempdir().unwrap();
         let options = LoaderOptions { augment, ..two_domains(&root) };
         let (mut apart, mut shown, mut padded) = (0_u64, 0_u64, 0_u64);
-        for domain in batches(options).into_iter().flat_map(|batch| batch.domains) {
+        for domain in batches(options).into_iter().flat_map(|batch| batch.streams) {
             let pixels = domain.height * domain.width;
             let labels = domain.labels.chunks_exact(pixels);
             for (planes, labels) in domain.images.chunks_exact(3 * pixels).zip(labels) {

@@ -87,6 +87,23 @@ mod tests {
         assert_eq!(levels.last(), Some(&Level::best()));
     }
 
+    /// Otherwise tests that compare all levels would compare the baseline with itself.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn levels_are_found_where_the_processor_has_their_main_instructions() {
+        let has = |wanted| Level::available().any(|level| level == wanted);
+        let avx2 = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi2");
+        assert_eq!(has(Level::Avx2), avx2);
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512cd")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        assert_eq!(has(Level::Avx512), avx2 && avx512);
+    }
+
     #[test]
     fn a_kernel_runs_once_and_returns_its_result_on_every_level() {
         for level in [Level::Baseline, Level::Avx2, Level::Avx512] {

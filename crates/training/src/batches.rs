@@ -1,7 +1,7 @@
 //! Loader batches to samples on the device.
 
 use burn::tensor::Device;
-use loader::{Batch, DomainBatch};
+use loader::{Batch, StreamBatch};
 use models::image;
 use models::labels::LabelBatch;
 
@@ -23,15 +23,15 @@ impl Upload<'_> {
     /// The chosen streams of a batch as one batch on the device.
     #[must_use]
     pub fn samples(&self, batch: &Batch, streams: &[usize]) -> Samples {
-        let parts: Vec<&DomainBatch> =
-            streams.iter().map(|&stream| &batch.domains[stream]).collect();
+        let parts: Vec<&StreamBatch> =
+            streams.iter().map(|&stream| &batch.streams[stream]).collect();
         let (height, width) = (parts[0].height, parts[0].width);
-        let levels: Vec<u8> = parts.iter().flat_map(|part| part.images.iter().copied()).collect();
+        let levels = concatenated(parts.iter().map(|part| &part.images[..]));
         let labels = LabelBatch {
             batch: parts.iter().map(|part| part.batch).sum(),
             height,
             width,
-            train_ids: parts.iter().flat_map(|part| part.labels.iter().copied()).collect(),
+            train_ids: concatenated(parts.iter().map(|part| &part.labels[..])),
         };
         let shape = [labels.batch, height, width];
         let image = match &self.colours {
@@ -43,4 +43,8 @@ impl Upload<'_> {
         };
         Samples::new(image, labels, self.classes)
     }
+}
+
+fn concatenated<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    parts.collect::<Vec<_>>().concat()
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use kernels::{ColourParameters, Jitter, Operation, compiles_wgsl};
-use loader::{Augment, ColourDraw, ColourOperation, DomainBatch, LoaderOptions, SampleKey};
+use loader::{Augment, ColourDraw, ColourOperation, LoaderOptions, SampleKey, StreamBatch};
 
 /// What the loader would have done to the colours of its samples.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +37,7 @@ impl DeviceColours {
     }
 
     /// The colours of each sample of a stream's part of a batch.
-    pub fn of(&self, part: &DomainBatch) -> impl Iterator<Item = ColourParameters> {
+    pub fn of(&self, part: &StreamBatch) -> impl Iterator<Item = ColourParameters> {
         let augment = if part.strong { &self.strong_augment } else { &self.augment };
         part.samples.iter().map(|tag| {
             let stream = (part.name.as_str(), part.stream);
@@ -47,7 +47,9 @@ impl DeviceColours {
     }
 }
 
-fn parameters(draw: ColourDraw) -> ColourParameters {
+/// The loader's draw as the shaders take it.
+#[must_use]
+pub fn parameters(draw: ColourDraw) -> ColourParameters {
     let operation = |operation| match operation {
         ColourOperation::Brightness => Operation::Brightness,
         ColourOperation::Contrast => Operation::Contrast,

@@ -8,30 +8,27 @@ mod first_memory;
 mod folder;
 mod loader_options;
 mod seen;
+mod training_loop;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::Device;
 use evaluation::predictor::{Predictor, ReadSettings};
-use loader::{Loader, LoaderError, meta_split};
+use loader::{Loader, LoaderError};
 use models::deeplab_v3_plus::DeepLabV3Plus;
 use shard_store::{StoreError, StoreOptions};
 
-use crate::batches::Upload;
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
-use crate::loading::{LOADING_FILE, LoadingLine};
-use crate::method::{Algorithm, EmptyBatch, ReadWeights};
-use crate::metrics::{METRICS_FILE, MetricsLine};
-use crate::optimizer::global_norm;
+use crate::loading::LoadingLine;
+use crate::method::ReadWeights;
+use crate::metrics::MetricsLine;
 use crate::recipe::{Recipe, RecipeError};
-use crate::run_log::{LogLine, RunLog};
-use crate::state::State;
-use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 
 pub use facts::{RunFacts, SourceFacts};
-use loader_options::{device_colours, loader_options};
+use loader_options::loader_options;
 pub use seen::{SeenBatch, SeenSample, seen};
+use training_loop::train;
 
 /// Name of the resolved recipe in a run folder.
 pub const RECIPE_FILE: &str = "recipe.toml";
@@ -220,133 +217,6 @@ pub fn load(dir: &Path, device: &Device) -> Result<TrainedRun, RunError> {
         device: device.clone(),
     };
     Ok(TrainedRun { recipe, facts, step: state.step, predictor })
-}
-
-fn train(
-    recipe: &Recipe,
-    facts: &RunFacts,
-    out: &Path,
-    machine: Machine<'_>,
-    observer: &mut dyn Observer,
-) -> Result<(), RunError> {
-    let device = machine.device;
-    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
-    let checkpoint_path = out.join(CHECKPOINT_FILE);
-    let mut state = if checkpoint_path.exists() {
-        checkpoint::load(&checkpoint_path, &network, device)?
-    } else {
-        let mut state = State::new(&network, recipe.seed, device, DType::F32);
-        first_memory::initialize(recipe, &network, &mut state, machine.store, observer)?;
-        checkpoint::save(&checkpoint_path, &network, &state)?;
-        state
-    };
-    let mut log = open_log::<MetricsLine>(out.join(METRICS_FILE), state.step)?;
-    let mut loading_log = open_log::<LoadingLine>(out.join(LOADING_FILE), state.step)?;
-    observer.phase("training", state.step, recipe.steps);
-    if state.step >= recipe.steps {
-        return Ok(());
-    }
-    let rest = [state.step, recipe.steps];
-    let options = loader_options(recipe, rest, machine.store);
-    let (options, colours) = device_colours(recipe, options, device);
-    let upload = Upload { classes: network.config.classes, colours, device };
-    let mut batches = Loader::start(options)?;
-    let (mut counted, mut faults) = (batches.stats(), Vec::new());
-    while let Some(batch) = batches.next() {
-        let batch = batch?;
-        faults.extend(batch.faults.iter().map(ToString::to_string));
-        let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
-        let (next, report, names) = take_step(recipe, &network, &state, (&batch, &upload), rates);
-        batches.recycle(batch);
-        state = next;
-        let last = state.step == recipe.steps;
-        let logs = last || state.step.is_multiple_of(recipe.log_every_steps);
-        let saves = last || state.step.is_multiple_of(recipe.checkpoint_every_steps);
-        if logs || saves {
-            let mut line = MetricsLine::new(state.step, rates, &report);
-            [line.meta_train, line.meta_test] = names;
-            require_finite(&line, &state, recipe.method.empty_batch)?;
-            if logs {
-                append(&mut log, &line, out.join(METRICS_FILE))?;
-            }
-            // A resumed run does not meet the damage before its checkpoint again.
-            if logs || !faults.is_empty() {
-                let stats = batches.stats();
-                let faults = std::mem::take(&mut faults);
-                let loading = LoadingLine::new(state.step, &stats.since(&counted), faults);
-                counted = stats;
-                append(&mut loading_log, &loading, out.join(LOADING_FILE))?;
-                observer.logged(&line, &loading);
-            }
-        }
-        if saves {
-            checkpoint::save(&checkpoint_path, &network, &state)?;
-        }
-        observer.advance();
-    }
-    Ok(())
-}
-
-fn open_log<L: LogLine>(path: PathBuf, step: u64) -> Result<RunLog<L>, RunError> {
-    RunLog::open(&path, step).map_err(|source| RunError::File { path, source })
-}
-
-fn append<L: LogLine>(log: &mut RunLog<L>, line: &L, path: PathBuf) -> Result<(), RunError> {
-    log.append(line).map_err(|source| RunError::File { path, source })
-}
-
-/// A state that is not a number is never saved over one that is.
-fn require_finite(line: &MetricsLine, state: &State, empty: EmptyBatch) -> Result<(), RunError> {
-    // The released reading gives a loss of NaN, with a zero gradient, where no pixel is labelled.
-    let losses_may_be_nan = line.empty_labels && empty == EmptyBatch::Nan;
-    let step = state.step;
-    if let Some((what, value)) = line.not_finite(losses_may_be_nan) {
-        return Err(RunError::NotFinite { step, what, value });
-    }
-    let parameters: Vec<_> = state.parameters.iter().cloned().map(Some).collect();
-    let norm = global_norm(&parameters).map_or(0.0, Tensor::into_scalar::<f32>);
-    if norm.is_finite() {
-        return Ok(());
-    }
-    let what = "the norm of the parameters".to_owned();
-    Err(RunError::NotFinite { step, what, value: f64::from(norm) })
-}
-
-fn take_step(
-    recipe: &Recipe,
-    network: &DeepLabV3Plus,
-    state: &State,
-    (batch, upload): (&loader::Batch, &Upload<'_>),
-    [learning_rate, inner_rate]: [f64; 2],
-) -> (State, StepReport, [Vec<String>; 2]) {
-    let settings = StepSettings {
-        learning_rate,
-        inner_rate,
-        sgd: recipe.optimizer,
-        dropout: recipe.model.auxiliary_dropout,
-        seed: recipe.seed,
-    };
-    let method = &recipe.method;
-    let names = |streams: &[usize]| {
-        let parts = streams.iter().map(|&stream| &batch.domains[stream]);
-        parts.map(|part| recipe.data.stream_name(&part.name, part.stream)).collect::<Vec<_>>()
-    };
-    match method.algorithm {
-        Algorithm::Aggregated => {
-            let all: Vec<usize> = (0..batch.domains.len()).collect();
-            let samples = upload.samples(batch, &all);
-            let (next, report) = aggregated_step(network, state, &samples, (method, settings));
-            (next, report, [names(&all), Vec::new()])
-        }
-        Algorithm::Episodic => {
-            let split = meta_split(recipe.seed, state.step, batch.domains.len());
-            let meta_train = upload.samples(batch, &split.meta_train);
-            let meta_test = upload.samples(batch, &split.meta_test);
-            let episode = (&meta_train, &meta_test);
-            let (next, report) = episodic_step(network, state, episode, (method, settings));
-            (next, report, [names(&split.meta_train), names(&split.meta_test)])
-        }
-    }
 }
 
 fn read_folder(dir: &Path) -> Result<(Recipe, RunFacts), RunError> {

@@ -22,17 +22,18 @@ pub struct RunLog<L> {
 }
 
 impl<L: LogLine> RunLog<L> {
-    /// Opens the log at `path` and drops lines after `step`, as a resumed run writes them anew.
+    /// Opens the log at `path` and drops lines after `step`, or all of them if there is none, as a
+    /// resumed run writes them anew.
     ///
     /// # Errors
     /// If the log cannot be read or written.
-    pub fn open(path: &Path, step: u64) -> io::Result<Self> {
+    pub fn open(path: &Path, step: Option<u64>) -> io::Result<Self> {
         if path.exists() {
             let kept: String = fs::read_to_string(path)?
                 .lines()
                 .filter(|line| {
                     // A line cut short by a crash is after the checkpoint and goes too.
-                    serde_json::from_str::<L>(line).is_ok_and(|line| line.step() <= step)
+                    serde_json::from_str::<L>(line).is_ok_and(|line| Some(line.step()) <= step)
                 })
                 .map(|line| format!("{line}\n"))
                 .collect();

@@ -101,9 +101,13 @@ impl Bar {
     }
 }
 
-/// `1 sample`, `2 samples`.
+/// `1 sample`, `2 samples`; `1 batch`, `2 batches`.
 fn counted(count: u64, unit: &str) -> String {
-    let unit = if count == 1 { unit.strip_suffix('s').unwrap_or(unit) } else { unit };
+    let singular = match unit.strip_suffix("ches") {
+        Some(_) => unit.strip_suffix("es"),
+        None => unit.strip_suffix('s'),
+    };
+    let unit = if count == 1 { singular.unwrap_or(unit) } else { unit };
     format!("{count} {unit}")
 }
 
@@ -114,5 +118,6 @@ mod tests {
     #[test]
     fn one_of_a_unit_is_singular() {
         assert_eq!([0, 1, 2].map(|n| counted(n, "steps")), ["0 steps", "1 step", "2 steps"]);
+        assert_eq!([1, 2].map(|n| counted(n, "batches")), ["1 batch", "2 batches"]);
     }
 }

@@ -14,17 +14,23 @@ use crate::cli::PreviewArguments;
 
 pub(crate) fn run(arguments: &PreviewArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let recipe = Recipe::load(&arguments.recipe, &arguments.overrides)?;
-    // One row per domain.
-    let mut look = Look::new(arguments.width, recipe.data.samples_per_domain as u32);
+    let mut look = Look::new(arguments.width, 1);
     look.side_by_side = arguments.side_by_side;
     look.opacity = arguments.opacity;
-    let look = look.for_file(&arguments.out)?;
+    let mut look = look.for_file(&arguments.out)?;
     let batch = seen(&recipe, arguments.step, &StoreOptions::from_environment()?)?;
     let title = format!("{}: the batch of step {}", recipe.name, arguments.step);
+    // One row for each stream.
+    look.columns = streams(&batch).map(|samples| samples.len() as u32).max().unwrap_or(1);
     sheet(title, &batch, &look).write(&look, &arguments.out)?;
     let path = arguments.out.display();
     writeln!(out, "{} samples of step {} in {path}", batch.samples.len(), arguments.step)?;
     Ok(Outcome::Done)
+}
+
+/// The samples of each stream.
+fn streams(batch: &SeenBatch) -> impl Iterator<Item = &[SeenSample]> {
+    batch.samples.chunk_by(|one, next| one.stream == next.stream)
 }
 
 fn sheet(title: String, batch: &SeenBatch, look: &Look) -> ContactSheet {
@@ -34,9 +40,12 @@ fn sheet(title: String, batch: &SeenBatch, look: &Look) -> ContactSheet {
         occurs[usize::from(train_id)] = true;
     }
     let has_ignored = occurs[batch.classes.len()..].contains(&true);
-    let pictures = batch.samples.iter().map(|sample| picture(sample, &colours, look)).collect();
+    let pictures = |samples: &[SeenSample]| {
+        samples.iter().map(|sample| picture(sample, &colours, look)).collect()
+    };
+    let groups = streams(batch).map(pictures).collect();
     let legend = Legend::new(&batch.classes, |train_id| occurs[train_id], has_ignored);
-    ContactSheet { title, pictures, legend }
+    ContactSheet { title, groups, legend }
 }
 
 fn picture(sample: &SeenSample, colours: &[[u8; 3]], look: &Look) -> Picture {

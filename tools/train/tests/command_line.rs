@@ -62,6 +62,7 @@ fn the_demo_ends_with_table_and_report_and_its_runs_can_be_resumed_and_evaluated
     assert_eq!(train(&["resume", run, "--device", "cpu"]).status.code(), Some(0));
 
     check_preview(&root);
+    check_interrupt(&root);
 
     let shards = root.join("shards/cityscapes");
     let scores = root.join("again");
@@ -89,6 +90,7 @@ fn check_preview(root: &Path) {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let page = fs::read_to_string(page).expect("a page");
     assert_eq!(page.matches("<figcaption>").count(), 6, "two samples of three domains");
+    assert_eq!(page.matches("class=\"samples\"").count(), 3, "one row for each");
 
     let log = fs::read_to_string(root.join("pin_the_memory/metrics.jsonl")).expect("a log");
     let line = log.lines().last().expect("a line");
@@ -105,6 +107,53 @@ fn check_preview(root: &Path) {
     assert!(fs::read(sheet).expect("a sheet").starts_with(b"\x89PNG"));
     assert_fails_with(&preview(&root.join("batch.gif")), &["batch.gif", ".png or .html"]);
 }
+
+/// Ctrl-C ends a run at once, and it goes on from its last checkpoint.
+#[cfg(unix)]
+fn check_interrupt(root: &Path) {
+    use std::os::unix::process::ExitStatusExt;
+    use std::time::{Duration, Instant};
+
+    let (recipe, out) = (root.join("pin_the_memory/recipe.toml"), root.join("stopped"));
+    let [recipe, run] = [&recipe, &out].map(|path| path.to_str().expect("UTF-8"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_train"))
+        .args(["run", recipe, "--device", "cpu", "--out", run, "--set", "steps=12"])
+        .args(["--set", "schedule.decay.steps=12", "--set", "log_every_steps=1"])
+        .args(["--set", "checkpoint_every_steps=1"])
+        .spawn()
+        .expect("train starts");
+    let steps = || {
+        let log = fs::read_to_string(out.join("metrics.jsonl")).unwrap_or_default();
+        log.lines().count()
+    };
+    let since = Instant::now();
+    while steps() < 3 {
+        assert!(since.elapsed() < Duration::from_secs(60), "no step in a minute");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+    let since = Instant::now();
+    let status = child.wait().expect("train ends");
+    assert_eq!(status.signal(), Some(2), "{status}");
+    // Measured: 0.02 s. A busy machine may take longer.
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    assert!(steps() < 12, "the run was over before it was interrupted");
+
+    assert_eq!(train(&["resume", run, "--device", "cpu"]).status.code(), Some(0));
+    for file in ["metrics.jsonl", "loading.jsonl"] {
+        let log = fs::read_to_string(out.join(file)).expect("a log");
+        let numbers: Vec<u64> = log
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+            .map(|line| line["step"].as_u64().expect("a step"))
+            .collect();
+        assert_eq!(numbers, Vec::from_iter(1..=12), "{file}");
+    }
+}
+
+#[cfg(not(unix))]
+fn check_interrupt(_: &Path) {}
 
 fn check_report(root: &Path) {
     let report = fs::read_to_string(root.join("report.html")).expect("a report");

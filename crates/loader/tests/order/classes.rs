@@ -1,6 +1,6 @@
 //! Samples chosen for rare classes.
 
-use loader::{Augment, Batch, ClassUniform, DomainSource, LoaderOptions, SampleTag};
+use loader::{Augment, Batch, ClassUniform, LoaderOptions, SampleTag, StreamSource};
 use shard_format::{LabelMap, RgbImage};
 use tempfile::TempDir;
 
@@ -24,7 +24,7 @@ fn options(root: &TempDir, fraction: f64) -> LoaderOptions {
     });
     let folder = pack_frames(root.path(), "rare", &["road", "train", "rider"], frames);
     LoaderOptions {
-        domains: vec![DomainSource::new("rare", vec![folder], 10)],
+        streams: vec![StreamSource::new("rare", vec![folder], 10)],
         class_uniform: Some(ClassUniform { fraction }),
         crop_width: 100,
         crop_height: 60,
@@ -37,7 +37,7 @@ fn options(root: &TempDir, fraction: f64) -> LoaderOptions {
 }
 
 fn tags(batches: &[Batch]) -> impl Iterator<Item = &SampleTag> {
-    batches.iter().flat_map(|batch| &batch.domains[0].samples)
+    batches.iter().flat_map(|batch| &batch.streams[0].samples)
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_crop_that_was_chosen_for_a_class_shows_it_and_crops_differ() {
     let root = tempfile::tempdir().unwrap();
     let mut shares = Vec::new();
     for batch in batches(options(&root, 1.0)) {
-        let part = &batch.domains[0];
+        let part = &batch.streams[0];
         for (tag, labels) in part.samples.iter().zip(part.labels.chunks_exact(100 * 60)) {
             let class = tag.class.unwrap();
             let shown = labels.iter().filter(|label| **label == class).count();

@@ -1,7 +1,7 @@
 //! A batch is the same however many processes and threads share it.
 
 use loader::{
-    Batch, ClassUniform, DomainBatch, DomainSource, Loader, LoaderOptions, Roles, Sampling,
+    Batch, ClassUniform, Loader, LoaderOptions, Roles, Sampling, StreamBatch, StreamSource,
     StrongStream,
 };
 use proptest::prelude::*;
@@ -18,11 +18,11 @@ fn kinds(root: &tempfile::TempDir) -> [LoaderOptions; 2] {
         end_batch: 5,
         ..two_domains(root)
     };
-    quotas.domains[1].samples_per_batch = 4;
+    quotas.streams[1].samples_per_batch = 4;
     let drawn = LoaderOptions {
         sampling: Sampling::image_uniform(7),
         roles: Roles::None,
-        strong: StrongStream::FirstDomain,
+        strong: StrongStream::FirstStream,
         ..quotas.clone()
     };
     [quotas, drawn]
@@ -33,7 +33,7 @@ fn united(parts: &[Batch]) -> Batch {
     let mut whole = parts[0].clone();
     for part in &parts[1..] {
         assert_eq!(part.index, whole.index);
-        for (all, more) in whole.domains.iter_mut().zip(&part.domains) {
+        for (all, more) in whole.streams.iter_mut().zip(&part.streams) {
             all.batch += more.batch;
             all.images.extend(&more.images);
             all.labels.extend(&more.labels);
@@ -66,7 +66,7 @@ fn the_first_ranks_take_one_sample_more_where_the_quota_does_not_divide() {
     let [quotas, drawn] = kinds(&root);
     let sizes = |options: &LoaderOptions, rank| -> Vec<usize> {
         let options = LoaderOptions { rank, ranks: 3, end_batch: 1, ..options.clone() };
-        batches(options)[0].domains.iter().map(|part| part.batch).collect()
+        batches(options)[0].streams.iter().map(|part| part.batch).collect()
     };
     assert_eq!([0, 1, 2].map(|rank| sizes(&quotas, rank)), [[1, 2], [1, 1], [1, 1]]);
     let slots = [0, 1, 2].map(|rank| sizes(&drawn, rank).iter().sum::<usize>());
@@ -97,10 +97,10 @@ fn a_position_names_the_next_sample_of_every_stream() {
             let position = loader.position();
             let batch = loader.next().unwrap().unwrap();
             assert_eq!((position.seed, position.batch), (11, batch.index));
-            let next = |part: &DomainBatch| part.samples.first().map(|tag| (tag.epoch, tag.index));
-            for (part, stands) in batch.domains.iter().zip(&position.streams) {
+            let next = |part: &StreamBatch| part.samples.first().map(|tag| (tag.epoch, tag.index));
+            for (part, stands) in batch.streams.iter().zip(&position.streams) {
                 assert_eq!((&stands.domain, stands.stream), (&part.name, part.stream));
-                assert_eq!(stands.samples, [7, 9][part.domain_index]);
+                assert_eq!(stands.samples, [7, 9][part.stream_index]);
                 match (stands.index, next(part)) {
                     // A drawn part starts at the first slot that is the stream's.
                     (0, Some((epoch, _))) => assert_eq!(epoch, stands.epoch),
@@ -125,17 +125,17 @@ proptest! {
             seed, first_batch, end_batch: first_batch + 2, workers, crop_width: 8, crop_height: 8,
             ..two_domains(&root)
         };
-        for (source, quota) in options.domains.iter_mut().zip(&quotas) {
-            *source = DomainSource { samples_per_batch: *quota, ..source.clone() };
+        for (source, quota) in options.streams.iter_mut().zip(&quotas) {
+            *source = StreamSource { samples_per_batch: *quota, ..source.clone() };
         }
         let of_rank = |rank| batches(LoaderOptions { rank, ranks, ..options.clone() });
         let parts: Vec<Vec<Batch>> = (0..ranks).map(of_rank).collect();
         for index in 0..2 {
             let parts: Vec<Batch> = parts.iter().map(|part| part[index].clone()).collect();
-            for (part, quota) in united(&parts).domains.iter().zip(&quotas) {
+            for (part, quota) in united(&parts).streams.iter().zip(&quotas) {
                 prop_assert_eq!(part.batch, *quota);
                 prop_assert_eq!(part.images.len(), quota * 3 * 8 * 8);
-                let samples = [7, 9][part.domain_index];
+                let samples = [7, 9][part.stream_index];
                 let number = (first_batch + index as u64) * *quota as u64;
                 for (slot, tag) in part.samples.iter().enumerate() {
                     let number = number + slot as u64;

@@ -5,15 +5,15 @@ use std::path::Path;
 
 use loader::{
     Augment, Batch, ClassUniform, FaultPolicy, Loader, LoaderError, LoaderOptions, Remedy,
-    SampleKey, SampleRenderer, SampleTag, Sampling,
+    SampleKey, SampleRenderer, SampleTag, Sampling, StreamSource,
 };
-use shard_format::{Dataset, Plane, TileId};
+use shard_format::{Dataset, LabelMap, Plane, RgbImage, TileId};
 use shard_store::{AccessMode, StoreOptions};
 use tempfile::TempDir;
 
 use crate::batches;
 use crate::damage::alter_tile;
-use crate::support::two_domains;
+use crate::support::{CLASSES, pack_frames, two_domains};
 
 /// One domain of 7 samples, whole images 150 to 230 pixels wide and 90 or 140 high.
 fn one_domain(root: &TempDir, faults: FaultPolicy) -> LoaderOptions {
@@ -25,12 +25,12 @@ fn one_domain(root: &TempDir, faults: FaultPolicy) -> LoaderOptions {
         end_batch: 14,
         ..two_domains(root)
     };
-    options.domains.truncate(1);
+    options.streams.truncate(1);
     options
 }
 
 fn folder(options: &LoaderOptions) -> &Path {
-    &options.domains[0].shards[0]
+    &options.streams[0].shards[0]
 }
 
 fn alter_first_image_tile(options: &LoaderOptions, sample: usize) {
@@ -42,7 +42,7 @@ type Sample<'a> = (&'a SampleTag, &'a [u8], &'a [u8]);
 
 /// Every sample in the order of the stream.
 fn samples(batches: &[Batch]) -> Vec<Sample<'_>> {
-    let parts = batches.iter().map(|batch| &batch.domains[0]);
+    let parts = batches.iter().map(|batch| &batch.streams[0]);
     let each = parts.flat_map(|part| {
         let pixels = part.height * part.width;
         let images = part.images.chunks_exact(3 * pixels);
@@ -91,7 +91,7 @@ fn every_substitution_is_recorded_with_file_sample_tile_and_reason() {
     let mut recorded = 0;
     for batch in loader.by_ref().map(Result::unwrap) {
         for fault in &batch.faults {
-            let tag = &batch.domains[0].samples[fault.slot];
+            let tag = &batch.streams[0].samples[fault.slot];
             let remedy = Remedy::Substituted { sample: tag.sample, id: tag.id.clone() };
             assert_eq!(fault.remedy, remedy);
             assert_eq!((fault.sample, fault.id.as_str()), (2, "first-2"));
@@ -116,7 +116,7 @@ fn a_domain_whose_samples_are_all_damaged_ends_with_the_last_one_tried() {
         let options = one_domain(&root, faults);
         (0..7).for_each(|sample| alter_tile(folder(&options), sample, Plane::Label, 0, 0));
         let error = Loader::start(options).unwrap().find_map(Result::err).unwrap();
-        let LoaderError::NoSubstitute { tried: 6, source } = &error else { panic!("{error}") };
+        let LoaderError::NoSubstitute { tried: 6, source, .. } = &error else { panic!("{error}") };
         assert!(error.to_string().contains("first-"), "{source}");
     }
 }
@@ -241,6 +241,28 @@ fn a_sample_of_whose_crop_nothing_is_left_is_substituted_instead_of_masked() {
     assert_eq!((stats.substituted_samples, stats.masked_tiles), (12, 0));
     // Of the six times, sample 0 has two tiles, sample 1 one.
     assert!(stats.faults >= 18, "{stats:?}");
+}
+
+#[test]
+fn a_sample_without_a_label_left_is_substituted_instead_of_masked() {
+    let root = tempfile::tempdir().unwrap();
+    let frame = |_| {
+        let image = RgbImage { width: 200, height: 100, pixels: vec![90; 3 * 200 * 100] };
+        // Only what the first image tile covers is labelled.
+        let train_ids = (0..200 * 100).map(|at| if at % 200 < 128 { 0 } else { 255 }).collect();
+        (image, LabelMap { width: 200, height: 100, train_ids })
+    };
+    let folder = pack_frames(root.path(), "half", &CLASSES, (0..3).map(frame));
+    let options = LoaderOptions {
+        streams: vec![StreamSource::new("half", vec![folder], 3)],
+        end_batch: 1,
+        ..one_domain(&root, FaultPolicy::MaskTile)
+    };
+    alter_first_image_tile(&options, 1);
+    let batch = batches(options).remove(0);
+    let [fault] = &batch.faults[..] else { panic!("{:?}", batch.faults) };
+    assert_eq!(fault.sample, 1);
+    assert!(matches!(fault.remedy, Remedy::Substituted { .. }), "{fault}");
 }
 
 #[test]

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use loader::{ClassUniform, DomainSource, Loader, LoaderOptions, Roles, Sampling, StrongStream};
+use loader::{ClassUniform, Loader, LoaderOptions, Roles, Sampling, StreamSource, StrongStream};
 use shard_format::{LabelMap, RgbImage};
 
 use crate::support::pack_frames;
 
 /// Two streams of 3 and 4 samples of folders that do not exist.
 fn options() -> LoaderOptions {
-    let source = |name: &str, samples| DomainSource::new(name, vec![PathBuf::from(name)], samples);
-    LoaderOptions { domains: vec![source("gtav", 3), source("idd", 4)], ..Default::default() }
+    let source = |name: &str, samples| StreamSource::new(name, vec![PathBuf::from(name)], samples);
+    LoaderOptions { streams: vec![source("gtav", 3), source("idd", 4)], ..Default::default() }
 }
 
 fn refused(options: LoaderOptions, facts: &[&str]) {
@@ -46,7 +46,7 @@ fn ranks_that_do_not_exist_or_would_get_nothing() {
 fn weights_and_shares_that_are_none() {
     let weights = |first, second| {
         let mut options = LoaderOptions { sampling: Sampling::by_weight(4), ..options() };
-        (options.domains[0].weight, options.domains[1].weight) = (first, second);
+        (options.streams[0].weight, options.streams[1].weight) = (first, second);
         options
     };
     refused(weights(-1.0, 2.0), &["domain gtav: weight -1", "0 or more"]);
@@ -68,7 +68,7 @@ fn weights_and_shares_that_are_none() {
 #[test]
 fn roles_without_anything_to_split() {
     let mut single = LoaderOptions { roles: Roles::PerStep, ..options() };
-    single.domains.truncate(1);
+    single.streams.truncate(1);
     refused(single, &["one stream", "streams 0 and 1"]);
     let sampling = Sampling::image_uniform(4);
     refused(LoaderOptions { roles: Roles::PerStep, sampling, ..options() }, &["expected quotas"]);
@@ -78,8 +78,8 @@ fn roles_without_anything_to_split() {
 #[test]
 fn streams_of_one_name_that_show_different_shards() {
     let mut other = options();
-    other.domains[1].name = "gtav".to_owned();
-    other.domains[1].stream = 1;
+    other.streams[1].name = "gtav".to_owned();
+    other.streams[1].stream = 1;
     refused(other, &["domain gtav: stream 1 lists other shards", "hint"]);
 }
 
@@ -92,7 +92,7 @@ fn a_domain_without_labels_where_classes_are_wanted() {
     );
     let folder = pack_frames(root.path(), "bare", &["road"], std::iter::once(frame));
     let options = LoaderOptions {
-        domains: vec![DomainSource::new("bare", vec![folder], 1)],
+        streams: vec![StreamSource::new("bare", vec![folder], 1)],
         class_uniform: Some(ClassUniform { fraction: 0.5 }),
         ..LoaderOptions::default()
     };

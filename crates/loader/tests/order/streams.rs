@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use loader::{
-    Augment, Batch, ClassUniform, DomainBatch, DomainSource, Loader, LoaderOptions, Sampling,
+    Augment, Batch, ClassUniform, Loader, LoaderOptions, Sampling, StreamBatch, StreamSource,
 };
 
 use crate::batches;
@@ -12,13 +12,13 @@ use crate::support::two_domains;
 /// Two streams of the domain "first", 7 samples, 7 in each batch.
 fn single_source(root: &tempfile::TempDir) -> LoaderOptions {
     let mut options = two_domains(root);
-    options.domains.truncate(1);
-    options.domains[0].samples_per_batch = 7;
-    options.domains.push(DomainSource { stream: 1, ..options.domains[0].clone() });
+    options.streams.truncate(1);
+    options.streams[0].samples_per_batch = 7;
+    options.streams.push(StreamSource { stream: 1, ..options.streams[0].clone() });
     options
 }
 
-fn ids(part: &DomainBatch) -> Vec<&str> {
+fn ids(part: &StreamBatch) -> Vec<&str> {
     part.samples.iter().map(|tag| tag.id.as_str()).collect()
 }
 
@@ -26,10 +26,9 @@ fn ids(part: &DomainBatch) -> Vec<&str> {
 fn two_streams_of_a_domain_show_the_same_samples_in_other_orders_and_crops() {
     let root = tempfile::tempdir().unwrap();
     let options = single_source(&root);
-    assert!(options.is_single_source());
     let mut crops = BTreeSet::new();
     for batch in batches(options) {
-        let [first, second] = &batch.domains[..] else { panic!("two streams") };
+        let [first, second] = &batch.streams[..] else { panic!("two streams") };
         assert_eq!((first.name.as_str(), second.name.as_str()), ("first", "first"));
         assert_eq!((first.stream, second.stream), (0, 1));
         assert_ne!(ids(first), ids(second));
@@ -48,9 +47,9 @@ fn a_second_stream_changes_nothing_in_the_first() {
     let root = tempfile::tempdir().unwrap();
     let both = single_source(&root);
     let mut alone = both.clone();
-    alone.domains.truncate(1);
+    alone.streams.truncate(1);
     for (both, alone) in batches(both).iter().zip(&batches(alone)) {
-        assert!(both.domains[0] == alone.domains[0]);
+        assert!(both.streams[0] == alone.streams[0]);
     }
 }
 
@@ -61,14 +60,14 @@ fn streams_of_a_domain_share_what_is_open() {
     options.class_uniform = Some(ClassUniform { fraction: 0.5 });
     let bytes = |options| Loader::start(options).unwrap().stats().class_table_bytes;
     let both = bytes(options.clone());
-    options.domains.truncate(1);
+    options.streams.truncate(1);
     assert_eq!(both, bytes(options));
 }
 
 /// How often each stream occurs in all batches.
 fn counts(batches: &[Batch]) -> Vec<usize> {
-    let streams = batches[0].domains.len();
-    let of = |stream: usize| batches.iter().map(|batch| batch.domains[stream].batch).sum();
+    let streams = batches[0].streams.len();
+    let of = |stream: usize| batches.iter().map(|batch| batch.streams[stream].batch).sum();
     (0..streams).map(of).collect()
 }
 
@@ -90,13 +89,13 @@ fn drawn_batches_follow_the_numbers_of_images_the_domains_or_the_weights() {
     let domains = counts(&batches(drawn(&options, Sampling::domain_uniform(4))));
     assert!(near(domains[0], 800), "{domains:?}");
     let mut options = drawn(&options, Sampling::by_weight(4));
-    (options.domains[0].weight, options.domains[1].weight) = (0.3, 0.9);
+    (options.streams[0].weight, options.streams[1].weight) = (0.3, 0.9);
     let weights = counts(&batches(options.clone()));
     assert!(near(weights[0], 400), "{weights:?}");
     for found in [images, domains, weights] {
         assert_eq!(found[0] + found[1], 1600);
     }
-    options.domains[0].weight = 0.0;
+    options.streams[0].weight = 0.0;
     assert_eq!(counts(&batches(options)), [0, 1600]);
 }
 
@@ -105,15 +104,15 @@ fn a_drawn_batch_may_lack_a_domain_and_any_image_may_come_at_any_time() {
     let root = tempfile::tempdir().unwrap();
     let batches = batches(drawn(&two_domains(&root), Sampling::image_uniform(2)));
     let (lacking, with_both): (Vec<&Batch>, Vec<&Batch>) =
-        batches.iter().partition(|batch| batch.domains.iter().any(|part| part.batch == 0));
+        batches.iter().partition(|batch| batch.streams.iter().any(|part| part.batch == 0));
     assert!(!lacking.is_empty() && !with_both.is_empty());
-    let empty = lacking[0].domains.iter().find(|part| part.batch == 0).unwrap();
+    let empty = lacking[0].streams.iter().find(|part| part.batch == 0).unwrap();
     assert!(empty.images.is_empty() && empty.labels.is_empty() && empty.samples.is_empty());
 
     let mut seen = [0; 16];
-    for part in batches.iter().flat_map(|batch| &batch.domains) {
+    for part in batches.iter().flat_map(|batch| &batch.streams) {
         for tag in &part.samples {
-            seen[7 * part.domain_index + tag.sample] += 1;
+            seen[7 * part.stream_index + tag.sample] += 1;
         }
     }
     // 800 slots: 50 expected of each image, standard deviation 6.8; five of them on either side.

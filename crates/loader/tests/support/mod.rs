@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use loader::{DomainSource, LoaderOptions};
+use loader::{LoaderOptions, StreamSource};
 use shard_format::{
     DatasetInfo, DatasetWriter, LabelMap, Preset, RgbImage, SampleMeta, WriterOptions,
     encode_sample,
@@ -65,7 +65,7 @@ pub(crate) fn two_domains(root: &TempDir) -> LoaderOptions {
     let first = vec![pack(root, "first", 7, &CLASSES)];
     let second = vec![pack(root, "second-a", 5, &CLASSES), pack(root, "second-b", 4, &CLASSES)];
     LoaderOptions {
-        domains: vec![DomainSource::new("first", first, 3), DomainSource::new("second", second, 3)],
+        streams: vec![StreamSource::new("first", first, 3), StreamSource::new("second", second, 3)],
         crop_width: 96,
         crop_height: 80,
         seed: 11,

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use evaluation::protocol::{InferenceProtocol, NAMES};
 
-use super::{ColoursOn, Recipe, RecipeError, SamplingRecipe};
+use loader::LoaderError;
+
+use super::{ColoursOn, Recipe, RecipeError, SamplingRecipe, SourceRecipe};
 use crate::method::Algorithm;
 use crate::schedule::Decay;
 
@@ -13,6 +15,9 @@ use crate::schedule::Decay;
 const LARGE: f64 = 1e6;
 /// Crops and windows, in pixels.
 const SIDES: RangeInclusive<u64> = 32..=8192;
+
+/// Blurs of this sigma and above reach further than the shader's workgroup memory.
+const GPU_BLUR_SIGMA_LIMIT: f32 = 2.125;
 
 /// The first contradiction: key, what was found, what was expected.
 type Finding = Option<(String, String, String)>;
@@ -130,20 +135,23 @@ fn wrong_batch(recipe: &Recipe) -> Finding {
     if episodic && data.sampling != SamplingRecipe::Quotas {
         return finding(
             "data.sampling",
-            "drawn".to_owned(),
+            data.sampling.name().to_owned(),
             "\"quotas\" for an episodic method, each of whose domains must be in every batch",
         );
     }
     // An episode's pass may see one stream alone.
     let least = if episodic { 2 } else { 1 };
-    let quotas = || data.sources.iter().map(|source| data.quota(source));
-    if let Some(quota) = quotas()
-        .find(|quota| !(least..=4096).contains(quota))
-        .or_else(|| (data.batch() < 2).then(|| data.batch()))
-    {
+    let wrong = |source: &&SourceRecipe| !(least..=4096).contains(&data.quota(source));
+    let wrong_quota = data.sources.iter().find(wrong).map(|source| match source.samples {
+        Some(samples) => (format!("data.sources.{}.samples", source.name), samples),
+        None => ("data.samples_per_domain".to_owned(), data.samples_per_domain),
+    });
+    let too_small =
+        || (data.batch() < 2).then(|| ("data.samples_per_domain".to_owned(), data.batch()));
+    if let Some((key, samples)) = wrong_quota.or_else(too_small) {
         return finding(
-            "data.samples_per_domain",
-            quota.to_string(),
+            &key,
+            samples.to_string(),
             "2 to 4096; batch normalisation of the image-level branch needs two images",
         );
     }
@@ -182,7 +190,25 @@ fn wrong_combination(recipe: &Recipe) -> Finding {
             "\"loader\" where augmentation.extra.cutout is on, which comes after the blur";
         return finding("augmentation.colours_on", "gpu".to_owned(), expected.to_owned());
     }
-    augmentation.augment().validate().err().map(|error| {
-        ("augmentation".to_owned(), error.to_string(), "a range that can be drawn from".to_owned())
-    })
+    if augmentation.colours_on == ColoursOn::Gpu
+        && augmentation.blur_sigma_max >= GPU_BLUR_SIGMA_LIMIT
+    {
+        let expected =
+            format!("below {GPU_BLUR_SIGMA_LIMIT} where augmentation.colours_on is \"gpu\"");
+        let found = augmentation.blur_sigma_max.to_string();
+        return finding("augmentation.blur_sigma_max", found, expected);
+    }
+    match augmentation.augment().validate() {
+        Err(LoaderError::Augment { field, found, low, high }) => {
+            // The recipe has the jitter's ranges among the others.
+            let key = match field {
+                "jitter.probability" => "jitter_probability",
+                _ => field.strip_prefix("jitter.").unwrap_or(field),
+            };
+            let key = format!("augmentation.{key}");
+            finding(&key, found.to_string(), format!("{low} to {high}"))
+        }
+        Err(error) => finding("augmentation", error.to_string(), "a valid range".to_owned()),
+        Ok(()) => None,
+    }
 }

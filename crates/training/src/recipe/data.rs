@@ -58,6 +58,19 @@ pub enum SamplingRecipe {
     Weighted,
 }
 
+impl SamplingRecipe {
+    /// What the recipe calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quotas => "quotas",
+            Self::ImageUniform => "image-uniform",
+            Self::DomainUniform => "domain-uniform",
+            Self::Weighted => "weighted",
+        }
+    }
+}
+
 /// What is done about a sample that is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -12,10 +12,13 @@ use shard_store::StoreOptions;
 use super::loader_options::{device_colours, initial_options};
 use super::{Observer, RunError};
 use crate::batches::Upload;
+use crate::loading::LoadingLine;
 use crate::recipe::Recipe;
 use crate::state::State;
 
 /// Gives the memory its first value: class means of F over random crops, in evaluation mode.
+///
+/// Returns what the loader did, if there was anything to load.
 ///
 /// Source: `memory_initalize` in the reference, which takes two epochs.
 pub(super) fn initialize(
@@ -24,24 +27,25 @@ pub(super) fn initialize(
     state: &mut State,
     store: &StoreOptions,
     observer: &mut dyn Observer,
-) -> Result<(), RunError> {
-    let Some(slots) = &state.memory else { return Ok(()) };
+) -> Result<Option<LoadingLine>, RunError> {
+    let Some(slots) = &state.memory else { return Ok(None) };
     let count = recipe.model.memory_init_batches;
     observer.phase("memory initialisation", 0, count);
     let mut init = MemoryInit::new(slots);
     let device = slots.device();
+    let mut loaded = None;
     // Other crops than those of training.
     let seed = mix(recipe.seed ^ 0x6d65_6d6f_7279);
     if count > 0 {
         let options = initial_options(recipe, seed, count, store);
         let (options, colours) = device_colours(recipe, options, &device);
         let upload = Upload { classes: network.config.classes, colours, device: &device };
-        for batch in Loader::start(options)? {
+        let mut batches = Loader::start(options)?;
+        let mut faults = Vec::new();
+        while let Some(batch) = batches.next() {
             let batch = batch?;
-            for fault in &batch.faults {
-                tracing::warn!("memory initialisation: {fault}");
-            }
-            let all: Vec<usize> = (0..batch.domains.len()).collect();
+            faults.extend(batch.faults.iter().map(ToString::to_string));
+            let all: Vec<usize> = (0..batch.streams.len()).collect();
             let samples = upload.samples(&batch, &all);
             let mut pass = Pass::<Plain>::new(
                 &network.layout,
@@ -59,9 +63,11 @@ pub(super) fn initialize(
                 DType::F32,
             );
             init.add(feature, &weights);
+            batches.recycle(batch);
             observer.advance();
         }
+        loaded = Some(LoadingLine::new(state.step, &batches.stats(), faults));
     }
     state.memory = Some(init.finish());
-    Ok(())
+    Ok(loaded)
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use loader::{
-    ClassUniform, DomainSource, FaultPolicy, LoaderOptions, Roles, Sampling, StrongStream,
+    ClassUniform, FaultPolicy, LoaderOptions, Roles, Sampling, StreamSource, StrongStream,
 };
 use shard_store::StoreOptions;
 
@@ -10,7 +10,8 @@ use crate::device_colours::DeviceColours;
 use crate::method::{Algorithm, StrongAugmentation};
 use crate::recipe::{ColoursOn, DamageRecipe, DataRecipe, Recipe, SamplingRecipe, SourceRecipe};
 
-const PREFETCH_BATCHES: usize = 4;
+/// Batches under way at least: some that are ready while others are rendered.
+const LEAST_PREFETCH_BATCHES: usize = 4;
 
 /// The batches from `first` to before `end`, as the steps of these numbers take them.
 pub(super) fn loader_options(
@@ -20,7 +21,7 @@ pub(super) fn loader_options(
 ) -> LoaderOptions {
     let data = &recipe.data;
     LoaderOptions {
-        domains: streams(data),
+        streams: streams(data),
         store: store.clone(),
         sampling: match data.sampling {
             SamplingRecipe::Quotas => Sampling::Quotas,
@@ -46,11 +47,16 @@ pub(super) fn loader_options(
         },
         seed: recipe.seed,
         workers: data.workers,
-        prefetch_batches: PREFETCH_BATCHES,
+        prefetch_batches: prefetch_batches(data),
         first_batch: first,
         end_batch: end,
         ..LoaderOptions::default()
     }
+}
+
+/// Enough batches that every worker has a sample at hand and another one waiting.
+fn prefetch_batches(data: &DataRecipe) -> usize {
+    (2 * data.workers).div_ceil(data.batch()).max(LEAST_PREFETCH_BATCHES)
 }
 
 /// As [`loader_options`], for the batches that the memory starts from: other crops than those of
@@ -81,11 +87,11 @@ pub(super) fn device_colours(
     }
 }
 
-fn streams(data: &DataRecipe) -> Vec<DomainSource> {
-    let stream = |source: &SourceRecipe, stream| DomainSource {
+fn streams(data: &DataRecipe) -> Vec<StreamSource> {
+    let stream = |source: &SourceRecipe, stream| StreamSource {
         stream,
         weight: source.weight.unwrap_or(1.0),
-        ..DomainSource::new(&source.name, source.shards.clone(), data.quota(source))
+        ..StreamSource::new(&source.name, source.shards.clone(), data.quota(source))
     };
     let numbers = || 0..data.streams_per_domain;
     data.sources.iter().flat_map(|source| numbers().map(move |n| stream(source, n))).collect()
@@ -94,7 +100,7 @@ fn streams(data: &DataRecipe) -> Vec<DomainSource> {
 fn strong(recipe: &Recipe) -> StrongStream {
     match recipe.method.strong_augmentation {
         StrongAugmentation::Nobody => StrongStream::Nobody,
-        StrongAugmentation::FirstStream => StrongStream::FirstDomain,
+        StrongAugmentation::FirstStream => StrongStream::FirstStream,
         StrongAugmentation::MetaTestOfSingleSource
             if recipe.data.sources.len() == 1 && recipe.method.algorithm == Algorithm::Episodic =>
         {

@@ -1,6 +1,6 @@
 //! A batch as a step of training sees it, for a look by eye.
 
-use loader::{DomainBatch, Loader, MetaRole};
+use loader::{Loader, MetaRole, StreamBatch};
 use shard_store::StoreOptions;
 
 use super::{RunError, facts, loader_options};
@@ -45,7 +45,7 @@ pub fn seen(recipe: &Recipe, step: u64, store: &StoreOptions) -> Result<SeenBatc
     let options = loader_options(recipe, [step, step + 1], store);
     let mut seen = SeenBatch { classes, samples: Vec::new() };
     for batch in Loader::start(options)? {
-        for part in &batch?.domains {
+        for part in &batch?.streams {
             let samples = (0..part.batch).map(|sample| seen_sample(recipe, part, sample));
             seen.samples.extend(samples);
         }
@@ -53,7 +53,7 @@ pub fn seen(recipe: &Recipe, step: u64, store: &StoreOptions) -> Result<SeenBatc
     Ok(seen)
 }
 
-fn seen_sample(recipe: &Recipe, part: &DomainBatch, sample: usize) -> SeenSample {
+fn seen_sample(recipe: &Recipe, part: &StreamBatch, sample: usize) -> SeenSample {
     let pixels = part.height * part.width;
     let planes = &part.images[sample * 3 * pixels..][..3 * pixels];
     let rgb = (0..pixels).flat_map(|pixel| [0, 1, 2].map(|plane| planes[plane * pixels + pixel]));

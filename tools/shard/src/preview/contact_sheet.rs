@@ -15,8 +15,8 @@ use crate::summary::printable;
 pub struct ContactSheet {
     /// What stands above the pictures.
     pub title: String,
-    /// The pictures, row by row.
-    pub pictures: Vec<Picture>,
+    /// The pictures, row by row; each group begins a row.
+    pub groups: Vec<Vec<Picture>>,
     /// What the colours mean.
     pub legend: Legend,
 }

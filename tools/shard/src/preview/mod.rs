@@ -61,7 +61,7 @@ pub fn preview(
         places.par_iter().map_init(Decoder::new, draw).collect::<Result<Vec<_>, ReadError>>()?;
     let sheet = ContactSheet {
         title: title(dataset, places.len()),
-        pictures,
+        groups: vec![pictures],
         legend: legend(dataset, &places),
     };
     sheet.write(&look, out)?;

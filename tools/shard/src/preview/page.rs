@@ -18,7 +18,7 @@ h1 { font-size: 22px; font-weight: 500; margin: 0 0 12px; }
 margin: 12px 0; }
 .legend i { display: inline-block; width: 15px; height: 15px; margin-right: 6px; \
 vertical-align: -2px; border: 1px solid #8888; }
-.samples { display: grid; gap: 16px; }
+.samples { display: grid; gap: 16px; margin-bottom: 16px; }
 figure { margin: 0; }
 .pictures { display: flex; gap: 4px; }
 .pictures > * { flex: 1; min-width: 0; }
@@ -56,15 +56,19 @@ pub(super) fn page(contents: &ContactSheet, look: &Look) -> String {
         text.push_str("<span><i></i>ignored: not painted</span>\n");
     }
     let columns = look.columns;
-    _ = writeln!(
-        text,
-        "</div>\n<div class=\"samples\" style=\"grid-template-columns: \
-         repeat({columns}, minmax(0, 1fr))\">"
-    );
-    for picture in &contents.pictures {
-        write_figure(&mut text, picture, look.side_by_side);
+    text.push_str("</div>\n");
+    for group in &contents.groups {
+        _ = writeln!(
+            text,
+            "<div class=\"samples\" style=\"grid-template-columns: \
+             repeat({columns}, minmax(0, 1fr))\">"
+        );
+        for picture in group {
+            write_figure(&mut text, picture, look.side_by_side);
+        }
+        text.push_str("</div>\n");
     }
-    text.push_str("</div>\n</body>\n</html>\n");
+    text.push_str("</body>\n</html>\n");
     text
 }
 

@@ -23,8 +23,10 @@ const LEGEND_ROW: u32 = 28;
 /// Draws the sheet, or gives its columns and rows if these are too many.
 pub(super) fn sheet(contents: &ContactSheet, look: &Look) -> Result<Canvas, (u64, u64)> {
     let cell = if look.side_by_side { look.width * 2 + PAIR_GAP } else { look.width };
-    let columns = look.columns.min(contents.pictures.len() as u32).max(1);
-    let rows: Vec<&[Picture]> = contents.pictures.chunks(columns as usize).collect();
+    let longest = contents.groups.iter().map(Vec::len).max().unwrap_or(0);
+    let columns = look.columns.min(longest as u32).max(1);
+    let rows = contents.groups.iter().flat_map(|group| group.chunks(columns as usize));
+    let rows: Vec<&[Picture]> = rows.collect();
     let heights: Vec<u32> = rows.iter().map(|row| row_height(row)).collect();
     let inner = columns * (cell + GAP) - GAP;
     let legend = LegendGrid::new(&contents.legend, inner);
@@ -136,11 +138,11 @@ mod tests {
         };
         let contents = ContactSheet {
             title: "toy".into(),
-            pictures: (0..90).map(|_| picture()).collect(),
+            groups: vec![(0..89).map(|_| picture()).collect(), vec![picture()]],
             legend: Legend { classes: Vec::new(), has_ignored: false },
         };
         let look = Look::new(2000, 3);
         let size = sheet(&contents, &look).map(|_| ()).unwrap_err();
-        assert_eq!(size, (3 * 2016 - 16 + 48, 30 * (2000 + 26 + 16) + 48 + 44));
+        assert_eq!(size, (3 * 2016 - 16 + 48, 31 * (2000 + 26 + 16) + 48 + 44));
     }
 }
