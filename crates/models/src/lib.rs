@@ -12,6 +12,7 @@ pub mod labels;
 pub mod layout;
 pub mod memory;
 pub mod mode;
+pub mod normalization;
 pub mod pass;
 pub mod random;
 pub mod resize;

@@ -7,6 +7,8 @@
 //! tangent of the loss is `<grad L, v>`, and one ordinary backward pass of it gives `H v`.
 //! To add an operation, add it here and to both modes, and a test against finite differences.
 
+use std::ops::Range;
+
 use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
@@ -49,12 +51,13 @@ impl Conv {
 pub struct BatchStatistics {
     /// Mean per channel, `[C]`, detached.
     pub mean: Tensor<1>,
-    /// Biased variance per channel, `[C]`, detached.
+    /// Biased variance per channel, `[C]`, detached; of switchable whitening the biased covariance
+    /// of each of its groups of `c` channels, `[C * c]`.
     pub variance: Tensor<1>,
 }
 
 /// What a forward pass computes beside plain values.
-pub trait Mode: 'static {
+pub trait Mode: Sized + 'static {
     /// A tensor of rank `D` in this mode.
     type T<const D: usize>: Clone;
 
@@ -62,6 +65,8 @@ pub trait Mode: 'static {
     fn constant<const D: usize>(x: Tensor<D>) -> Self::T<D>;
     /// The value, tracked by autodiff as in the ordinary forward pass.
     fn value<const D: usize>(x: &Self::T<D>) -> Tensor<D>;
+    /// The shape.
+    fn dims<const D: usize>(x: &Self::T<D>) -> [usize; D];
     /// Applies a linear map that does not depend on the parameters.
     fn linear<const D: usize, const E: usize>(
         x: Self::T<D>,
@@ -112,19 +117,49 @@ pub trait Mode: 'static {
         noise: Option<Tensor<2>>,
         temperature: f64,
     ) -> MemoryReadOf<Self>;
+    /// Exponential function.
+    fn exp<const D: usize>(x: Self::T<D>) -> Self::T<D>;
+    /// `1 / sqrt(x)` of positive elements.
+    fn reciprocal_sqrt<const D: usize>(x: Self::T<D>) -> Self::T<D>;
 
     /// Multiplies by a number.
     fn scale<const D: usize>(x: Self::T<D>, factor: f64) -> Self::T<D> {
         Self::linear(x, |x| x.mul_scalar(factor))
     }
+    /// The same elements in another shape.
+    fn reshape<const D: usize, const E: usize>(x: Self::T<D>, shape: [usize; E]) -> Self::T<E> {
+        Self::linear(x, |x| x.reshape(shape))
+    }
+    /// Axes in another order: axis `i` of the result is axis `axes[i]`.
+    fn permute<const D: usize>(x: Self::T<D>, axes: [usize; D]) -> Self::T<D> {
+        Self::linear(x, |x| x.permute(axes.map(|axis| axis as isize)))
+    }
+    /// The channels in `range` of `[B, C, H, W]`.
+    fn channels(x: Self::T<4>, range: Range<usize>) -> Self::T<4> {
+        Self::linear(x, |x| x.slice_dim(1, range.clone()))
+    }
+    /// The mean over all pixels: `[B, C, H, W]` to `[B, C, 1, 1]`.
+    fn mean_pixels(x: Self::T<4>) -> Self::T<4> {
+        Self::linear(x, |x| x.mean_dims(&[2, 3]))
+    }
     /// Values at `index` along `axis`; all other axes equal.
     fn gather<const D: usize>(x: Self::T<D>, axis: usize, index: &Tensor<D, Int>) -> Self::T<D> {
         Self::linear(x, |x| x.gather(axis, index.clone()))
     }
+    /// Normalises every channel of every image by its own mean and variance, `[B, C, H, W]`.
+    fn instance_norm(x: Self::T<4>) -> Self::T<4> {
+        let shape @ [batch, channels, height, width] = Self::dims(&x);
+        let value = Self::value(&x);
+        let (device, dtype) = (value.device().without_autodiff(), value.dtype());
+        let one = Self::constant(Tensor::ones([batch * channels], (&device, dtype)));
+        let zero = Self::constant(Tensor::zeros([batch * channels], (&device, dtype)));
+        let rows = Self::reshape(x, [1, batch * channels, height, width]);
+        Self::reshape(Self::batch_norm_train(rows, one, zero).0, shape)
+    }
 }
 
 /// Result of [`Mode::memory_read`].
-pub struct MemoryReadOf<M: Mode + ?Sized> {
+pub struct MemoryReadOf<M: Mode> {
     /// L2-normalised features, `[N, C]`.
     pub normalized: M::T<2>,
     /// Cosine of every feature with every slot, `[N, K]`.
@@ -147,6 +182,10 @@ impl Mode for Plain {
 
     fn value<const D: usize>(x: &Tensor<D>) -> Tensor<D> {
         x.clone()
+    }
+
+    fn dims<const D: usize>(x: &Tensor<D>) -> [usize; D] {
+        x.dims()
     }
 
     fn linear<const D: usize, const E: usize>(
@@ -233,6 +272,14 @@ impl Mode for Plain {
         let MemoryRead { normalized, scores, weights, readout } =
             kernels::memory_read(features, memory, noise, temperature);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        x.exp()
+    }
+
+    fn reciprocal_sqrt<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        x.sqrt().recip()
     }
 }
 

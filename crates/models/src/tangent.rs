@@ -43,6 +43,10 @@ impl Mode for Tangent {
         x.value.clone()
     }
 
+    fn dims<const D: usize>(x: &Dual<D>) -> [usize; D] {
+        x.value.dims()
+    }
+
     fn linear<const D: usize, const E: usize>(
         x: Dual<D>,
         map: impl Fn(Tensor<D>) -> Tensor<E>,
@@ -220,6 +224,17 @@ impl Mode for Tangent {
         };
         let readout = Self::matmul(weights.clone(), memory);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn exp<const D: usize>(x: Dual<D>) -> Dual<D> {
+        let value = x.value.exp();
+        Dual { tangent: x.tangent.map(|t| t * value.clone()), value }
+    }
+
+    fn reciprocal_sqrt<const D: usize>(x: Dual<D>) -> Dual<D> {
+        let value = x.value.sqrt().recip();
+        let slope = value.clone().powi_scalar(3).mul_scalar(-0.5);
+        Dual { tangent: x.tangent.map(|t| t * slope), value }
     }
 }
 
