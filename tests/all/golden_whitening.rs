@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::tensor::{DType, Device, Tensor};
 use models::layout::{Layout, tensor_from};
 use models::mode::{BatchStatistics, Plain};
-use models::normalization::places::{NormPlaces, Place, PlaceNorm};
+use models::normalization::places::{NormKind, NormPlace, NormPlaces};
 use models::normalization::presets::NormPreset;
 use models::normalization::sensitivity::{CovarianceTrial, SensitivePairs};
 use models::normalization::whitening_loss::{CovarianceMask, whitening_loss};
@@ -79,13 +79,15 @@ fn whitening_loss_of_all_pairs_equals_the_reference_and_is_averaged_over_layers(
     assert_close("three layers", &values(&three), &[expected[0] * 2.0 / 3.0], TOLERANCE);
 }
 
+type Apply = fn(&mut Pass<'_, Plain>, Tensor<4>) -> Tensor<4>;
+
 /// A norm of the file with its tensors, as a network has it.
 struct Case {
     file: GoldenFile,
     /// What its tensors begin with.
     prefix: &'static str,
     layout: Layout,
-    apply: fn(&mut Pass<'_, Plain>, Tensor<4>) -> Tensor<4>,
+    apply: Apply,
     tolerance: f64,
 }
 
@@ -159,30 +161,30 @@ impl Case {
     }
 }
 
-const PLACE: Place = Place::stage(0);
+const PLACE: NormPlace = NormPlace::stage(0);
 
-fn places(kind: PlaceNorm) -> NormPlaces {
+fn places(kind: NormKind) -> NormPlaces {
     NormPlaces { stages: [kind; 4], ..NormPlaces::default() }
 }
 
-fn apply(kind: PlaceNorm, pass: &mut Pass<'_, Plain>, x: Tensor<4>) -> Tensor<4> {
+fn apply(kind: NormKind, pass: &mut Pass<'_, Plain>, x: Tensor<4>) -> Tensor<4> {
     places(kind).apply(pass, "n", PLACE, x, &mut Vec::new())
 }
 
 #[test]
 fn instance_norms_equal_pytorch() {
-    for kind in [PlaceNorm::Instance, PlaceNorm::InstanceWhitening] {
+    for kind in [NormKind::Instance, NormKind::InstanceWhitening] {
         let case = Case::new("instance", |layout| places(kind).declare(layout, "n", PLACE, 3));
         assert!(case.layout.parameters.is_empty());
-        let apply = match kind {
-            PlaceNorm::Instance => |pass: &mut _, x| apply(PlaceNorm::Instance, pass, x),
-            _ => |pass: &mut _, x| apply(PlaceNorm::InstanceWhitening, pass, x),
+        let apply: Apply = match kind {
+            NormKind::Instance => |pass, x| apply(NormKind::Instance, pass, x),
+            _ => |pass, x| apply(NormKind::InstanceWhitening, pass, x),
         };
         Case { apply, ..case }.check();
     }
     let declare =
-        |layout: &mut Layout| places(PlaceNorm::InstanceAffine).declare(layout, "n", PLACE, 3);
-    let apply = |pass: &mut Pass<'_, Plain>, x| apply(PlaceNorm::InstanceAffine, pass, x);
+        |layout: &mut Layout| places(NormKind::InstanceAffine).declare(layout, "n", PLACE, 3);
+    let apply = |pass: &mut Pass<'_, Plain>, x| apply(NormKind::InstanceAffine, pass, x);
     Case { apply, ..Case::new("instance-affine", declare) }.check();
 }
 
@@ -197,8 +199,8 @@ fn ibn_a_equals_pytorch() {
 #[test]
 fn switchable_whitening_equals_the_reference() {
     let declare =
-        |layout: &mut Layout| places(PlaceNorm::Switchable).declare(layout, "n", PLACE, 32);
-    let apply = |pass: &mut Pass<'_, Plain>, x| apply(PlaceNorm::Switchable, pass, x);
+        |layout: &mut Layout| places(NormKind::Switchable).declare(layout, "n", PLACE, 32);
+    let apply = |pass: &mut Pass<'_, Plain>, x| apply(NormKind::Switchable, pass, x);
     let tolerance = WHITENING_TOLERANCE;
     Case { apply, tolerance, ..Case::new("switchable", declare) }.check();
 }

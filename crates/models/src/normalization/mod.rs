@@ -2,7 +2,7 @@
 //!
 //! [`places`] says what stands where and is all that a backbone calls. [`whitening_loss`] and
 //! [`sensitivity`] are the loss of instance whitening and the statistics that choose its entries.
-//! To add a kind, copy `switchable.rs` and add a variant to [`places::PlaceNorm`].
+//! To add a kind, copy `switchable.rs` and add a variant to [`places::NormKind`].
 
 pub mod k_means;
 pub mod places;

@@ -17,7 +17,7 @@ const IBN_A_STAGES: usize = 3;
 /// What stands at one place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PlaceNorm {
+pub enum NormKind {
     /// The plain network: batch norm in the stem, nothing after a residual addition.
     #[default]
     Batch,
@@ -31,7 +31,7 @@ pub enum PlaceNorm {
     Switchable,
 }
 
-impl std::fmt::Display for PlaceNorm {
+impl std::fmt::Display for NormKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Batch => "batch",
@@ -45,14 +45,14 @@ impl std::fmt::Display for PlaceNorm {
 
 /// One of the seven places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct NormPlace {
     /// 0 to 2 for the stem's convolutions, 3 to 6 for the stages.
     pub index: usize,
     /// Whether a batch norm stands here in the plain network, and gives way.
     pub replaces_batch_norm: bool,
 }
 
-impl Place {
+impl NormPlace {
     /// The norm after the stem's convolution number `convolution`, 0 to 2; 2 is that of 7x7.
     ///
     /// # Panics
@@ -79,9 +79,9 @@ impl Place {
 #[serde(deny_unknown_fields)]
 pub struct NormPlaces {
     /// After each convolution of the stem; a 7x7 stem is the third.
-    pub stem: [PlaceNorm; 3],
+    pub stem: [NormKind; 3],
     /// After the residual addition of the last block of each stage.
-    pub stages: [PlaceNorm; 4],
+    pub stages: [NormKind; 4],
     /// Whether the first norm of every block of the first three stages is IBN-a.
     pub ibn_a: bool,
 }
@@ -99,7 +99,7 @@ pub enum NormPlacesError {
         /// The place as a key.
         key: String,
         /// What the recipe wants there.
-        found: PlaceNorm,
+        found: NormKind,
     },
     /// Groups do not divide the channels.
     #[error(
@@ -119,7 +119,7 @@ pub enum NormPlacesError {
 impl NormPlaces {
     /// What stands at `place`.
     #[must_use]
-    pub fn at(&self, place: Place) -> PlaceNorm {
+    pub fn at(&self, place: NormPlace) -> NormKind {
         match place.index.checked_sub(self.stem.len()) {
             None => self.stem[place.index],
             Some(stage) => self.stages[stage],
@@ -130,7 +130,7 @@ impl NormPlaces {
     #[must_use]
     pub fn whitening_layers(&self) -> usize {
         let kinds = self.stem.iter().chain(&self.stages);
-        kinds.filter(|kind| **kind == PlaceNorm::InstanceWhitening).count()
+        kinds.filter(|kind| **kind == NormKind::InstanceWhitening).count()
     }
 
     /// Whether a backbone with these `channels` at the seven places, 0 where it has no such place,
@@ -148,11 +148,11 @@ impl NormPlaces {
             };
             let group = switchable::group_channels(channels);
             match kind {
-                PlaceNorm::Batch => {}
+                NormKind::Batch => {}
                 found if channels == 0 => {
                     return Err(NormPlacesError::NoSuchPlace { key, found: *found });
                 }
-                PlaceNorm::Switchable if channels % group != 0 => {
+                NormKind::Switchable if channels % group != 0 => {
                     return Err(NormPlacesError::Indivisible { key, channels, group });
                 }
                 _ => {}
@@ -165,14 +165,14 @@ impl NormPlaces {
     ///
     /// # Panics
     /// If [`NormPlaces::check`] refuses it, or the name is taken: a bug of the caller.
-    pub fn declare(&self, layout: &mut Layout, name: &str, place: Place, channels: usize) {
+    pub fn declare(&self, layout: &mut Layout, name: &str, place: NormPlace, channels: usize) {
         match self.at(place) {
-            PlaceNorm::Batch if place.replaces_batch_norm => {
+            NormKind::Batch if place.replaces_batch_norm => {
                 layout.batch_norm_layer(name, channels, 0.0);
             }
-            PlaceNorm::Batch | PlaceNorm::InstanceWhitening | PlaceNorm::Instance => {}
-            PlaceNorm::InstanceAffine => instance::declare_affine(layout, name, channels),
-            PlaceNorm::Switchable => switchable::declare(layout, name, channels),
+            NormKind::Batch | NormKind::InstanceWhitening | NormKind::Instance => {}
+            NormKind::InstanceAffine => instance::declare_affine(layout, name, channels),
+            NormKind::Switchable => switchable::declare(layout, name, channels),
         }
     }
 
@@ -182,21 +182,21 @@ impl NormPlaces {
         &self,
         pass: &mut Pass<'_, M>,
         name: &str,
-        place: Place,
+        place: NormPlace,
         x: M::T<4>,
         whitened: &mut Vec<M::T<4>>,
     ) -> M::T<4> {
         match self.at(place) {
-            PlaceNorm::Batch if place.replaces_batch_norm => pass.batch_norm(name, x),
-            PlaceNorm::Batch => x,
-            PlaceNorm::InstanceWhitening => {
+            NormKind::Batch if place.replaces_batch_norm => pass.batch_norm(name, x),
+            NormKind::Batch => x,
+            NormKind::InstanceWhitening => {
                 let map = M::instance_norm(x);
                 whitened.push(map.clone());
                 map
             }
-            PlaceNorm::Instance => M::instance_norm(x),
-            PlaceNorm::InstanceAffine => instance::affine(pass, name, x),
-            PlaceNorm::Switchable => switchable::apply(pass, name, x),
+            NormKind::Instance => M::instance_norm(x),
+            NormKind::InstanceAffine => instance::affine(pass, name, x),
+            NormKind::Switchable => switchable::apply(pass, name, x),
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
     /// The reference's channels of a ResNet-50.
     const RESNET50: [usize; 7] = [0, 0, 64, 256, 512, 1024, 2048];
 
-    fn names(places: NormPlaces, place: Place, name: &str) -> Vec<String> {
+    fn names(places: NormPlaces, place: NormPlace, name: &str) -> Vec<String> {
         let mut layout = Layout::default();
         places.declare(&mut layout, name, place, 32);
         let statistics =
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn tensors_have_the_names_of_the_reference() {
         let block = "layer1.2.instance_norm_layer";
-        let [stem, stage] = [Place::stem(2), Place::stage(0)];
+        let [stem, stage] = [NormPlace::stem(2), NormPlace::stage(0)];
         let affine = ["layer0.1.weight", "layer0.1.bias"];
         assert_eq!(names(NormPreset::Ibn.places(), stem, "layer0.1"), affine);
         let batch = [affine[0], affine[1], "layer0.1.running_mean", "layer0.1.running_var"];
@@ -293,7 +293,7 @@ mod tests {
         };
         let mut outputs = Vec::new();
         for (place, first) in
-            [(Place::stem(2), 0.0), (Place::stage(0), 3.0), (Place::stage(3), 5.0)]
+            [(NormPlace::stem(2), 0.0), (NormPlace::stage(0), 3.0), (NormPlace::stage(3), 5.0)]
         {
             outputs.push(places.apply(&mut pass, "any", place, x(first), &mut whitened));
         }
@@ -308,7 +308,7 @@ mod tests {
     fn a_place_that_the_backbone_lacks_or_cannot_group_is_refused_by_its_key() {
         assert_eq!(NormPreset::Switchable.places().check(&RESNET50), Ok(()));
         let mut places = NormPlaces::default();
-        places.stem[0] = PlaceNorm::Instance;
+        places.stem[0] = NormKind::Instance;
         let error = places.check(&RESNET50).unwrap_err().to_string();
         assert!(error.starts_with("stem[0]: found \"instance\""), "{error}");
         // ShuffleNetV2's first stage.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::normalization::places::{NormPlaces, PlaceNorm};
+use crate::normalization::places::{NormKind, NormPlaces};
 
 /// A named choice of norms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +29,14 @@ impl NormPreset {
     #[must_use]
     pub fn places(self) -> NormPlaces {
         let kind = match self {
-            Self::Batch | Self::IbnA => PlaceNorm::Batch,
-            Self::Ibn => PlaceNorm::InstanceAffine,
-            Self::Iw | Self::Irw | Self::Isw => PlaceNorm::InstanceWhitening,
-            Self::Switchable => PlaceNorm::Switchable,
+            Self::Batch | Self::IbnA => NormKind::Batch,
+            Self::Ibn => NormKind::InstanceAffine,
+            Self::Iw | Self::Irw | Self::Isw => NormKind::InstanceWhitening,
+            Self::Switchable => NormKind::Switchable,
         };
         NormPlaces {
-            stem: [PlaceNorm::Batch, PlaceNorm::Batch, kind],
-            stages: [kind, kind, PlaceNorm::Batch, PlaceNorm::Batch],
+            stem: [NormKind::Batch, NormKind::Batch, kind],
+            stages: [kind, kind, NormKind::Batch, NormKind::Batch],
             ibn_a: self == Self::IbnA,
         }
     }

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::layout::{Layout, tensor_from};
     use crate::mode::Plain;
-    use crate::normalization::places::Place;
+    use crate::normalization::places::NormPlace;
     use crate::normalization::presets::NormPreset;
     use crate::pass::{Normalization, Pass, updated_statistics};
     use crate::random::Stream;
@@ -73,7 +73,7 @@ mod tests {
     fn layout() -> Layout {
         let mut layout = Layout::default();
         layout.batch_norm_layer("bn", CHANNELS, 0.0);
-        NormPreset::Switchable.places().declare(&mut layout, "sw", Place::stage(0), CHANNELS);
+        NormPreset::Switchable.places().declare(&mut layout, "sw", NormPlace::stage(0), CHANNELS);
         layout
     }
 
@@ -91,7 +91,7 @@ mod tests {
         let mut pass = Pass::<Plain>::new(layout, parameters, &running, Normalization::Batch);
         pass.batch_norm("bn", x.clone());
         let places = NormPreset::Switchable.places();
-        places.apply(&mut pass, "sw", Place::stage(0), x, &mut Vec::new());
+        places.apply(&mut pass, "sw", NormPlace::stage(0), x, &mut Vec::new());
         let of_layer = |(layer, (found, statistics, count))| {
             assert_eq!(found, layer, "statistics stand in the layout's order");
             RankStatistics { statistics, count }

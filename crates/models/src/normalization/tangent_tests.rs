@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Tensor};
 
 use crate::layout::{Layout, tensor_from};
 use crate::mode::{BatchStatistics, Mode, Plain};
-use crate::normalization::places::{NormPlaces, Place};
+use crate::normalization::places::{NormPlace, NormPlaces};
 use crate::normalization::presets::NormPreset;
 use crate::normalization::sensitivity::SensitivePairs;
 use crate::normalization::whitening_loss::{CovarianceMask, whitening_loss};
@@ -65,7 +65,7 @@ fn products(name: &str, shape: &[usize]) -> Tensor<1> {
 
 fn switchable<M: Mode>(x: &M::T<1>, regime: Normalization) -> M::T<4> {
     let places = NormPreset::Switchable.places();
-    let place = Place::stage(1);
+    let place = NormPlace::stage(1);
     let declare = |layout: &mut Layout, channels| places.declare(layout, "sw", place, channels);
     norm::<M>(x, WIDE, regime, declare, |pass, x| {
         places.apply(pass, "sw", place, x, &mut Vec::new())
@@ -82,7 +82,7 @@ fn switchable_whitening_of_running_statistics<M: Mode>(x: M::T<1>) -> M::T<4> {
 
 fn affine_instance_norm<M: Mode>(x: M::T<1>) -> M::T<4> {
     let places: NormPlaces = NormPreset::Ibn.places();
-    let place = Place::stem(2);
+    let place = NormPlace::stem(2);
     let declare = |layout: &mut Layout, channels| places.declare(layout, "in", place, channels);
     norm::<M>(&x, NARROW, Normalization::Batch, declare, |pass, x| {
         places.apply(pass, "in", place, x, &mut Vec::new())
