@@ -26,12 +26,15 @@ pub fn align_corners_tap(
 }
 
 /// Resizes `[B, C, h, w]` to `[B, C, H, W]`, corners aligned.
-pub fn resize_bilinear<M: Mode>(x: M::T<4>, [height, width]: [usize; 2]) -> M::T<4> {
+pub fn resize_bilinear<M: Mode>(x: M::T<4>, size: [usize; 2]) -> M::T<4> {
+    let [_, _, height, width] = M::dims(&x);
+    if [height, width] == size { x } else { M::resize(x, size) }
+}
+
+/// The body of [`Mode::resize`] where a mode has values.
+pub(crate) fn resize_by_products<M: Mode>(x: M::T<4>, [height, width]: [usize; 2]) -> M::T<4> {
     let value = M::value(&x);
     let [batch, channels, from_height, from_width] = value.dims();
-    if [from_height, from_width] == [height, width] {
-        return x;
-    }
     let (device, dtype) = (value.device(), value.dtype());
     let across = matrix(from_width, width, &device, dtype).transpose();
     let down = matrix(from_height, height, &device, dtype).reshape([1, height, from_height]);

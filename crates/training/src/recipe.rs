@@ -12,7 +12,8 @@ mod overrides;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use models::deeplab_v3_plus::DeepLabV3PlusConfig;
+use models::backbone::BackboneName;
+use models::network::{ModelName, NetworkConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::method::Method;
@@ -57,31 +58,25 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelRecipe {
-    /// Which network: `deeplab_v3_plus`.
+    /// Which model: `deeplab_v3_plus`, `deeplab_v3`, `deeplab_v2`, `deeplab_v2_original`, `fcn8s`.
     pub name: ModelName,
-    /// Bottleneck blocks per stage; ResNet-50 has `[3, 4, 6, 3]`.
-    pub blocks: [usize; 4],
+    /// Which backbone: `resnet50`, ...
+    pub backbone: BackboneName,
+    /// Blocks per stage, where they are not the backbone's; ResNets only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<[usize; 4]>,
     /// Divides all widths of the reference: 1, 2, 4, 8 or 16.
     pub width_divisor: usize,
     /// Input pixels per feature pixel: 8, 16 or 32.
     pub output_stride: usize,
-    /// Dilations of the ASPP; scale them with the crop.
-    pub aspp_rates: [usize; 3],
+    /// Dilations of the ASPP, as many as the model has; scale them with the crop.
+    pub aspp_rates: Vec<usize>,
     /// Whether the network has a categorical memory.
     pub memory: bool,
     /// Batches (of all domains) that give the memory its first value.
     pub memory_init_batches: u64,
     /// Channel dropout of the auxiliary head; 0.1 in the reference.
     pub auxiliary_dropout: f64,
-}
-
-/// Known networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelName {
-    /// DeepLabV3+ on a ResNet.
-    #[serde(rename = "deeplab_v3_plus")]
-    DeepLabV3Plus,
 }
 
 /// How the trained network is evaluated.
@@ -200,13 +195,14 @@ impl Recipe {
 
     /// The network's sizes for data of `classes` classes.
     #[must_use]
-    pub fn network(&self, classes: usize) -> DeepLabV3PlusConfig {
-        let ModelName::DeepLabV3Plus = self.model.name;
-        DeepLabV3PlusConfig {
+    pub fn network(&self, classes: usize) -> NetworkConfig {
+        NetworkConfig {
+            model: self.model.name,
+            backbone: self.model.backbone,
             blocks: self.model.blocks,
             width_divisor: self.model.width_divisor,
             output_stride: self.model.output_stride,
-            aspp_rates: self.model.aspp_rates,
+            aspp_rates: self.model.aspp_rates.clone(),
             classes,
             memory: self.model.memory,
         }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use evaluation::predictor::{Predictor, ReadSettings};
 use loader::{Loader, LoaderError};
-use models::deeplab_v3_plus::DeepLabV3Plus;
+use models::network::Network;
 use shard_store::{StoreError, StoreOptions};
 
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
@@ -202,7 +202,7 @@ pub fn load(dir: &Path, device: &Device) -> Result<TrainedRun, RunError> {
     if !dir.join(CHECKPOINT_FILE).is_file() {
         return Err(RunError::NotARun { path: dir.to_owned(), file: CHECKPOINT_FILE });
     }
-    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
+    let network = Network::new(recipe.network(facts.classes.len()));
     let state = checkpoint::load(&dir.join(CHECKPOINT_FILE), &network, device)?;
     let gumbel = recipe.method.read == ReadWeights::Gumbel;
     let predictor = Predictor {

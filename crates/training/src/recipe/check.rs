@@ -52,8 +52,10 @@ fn wrong_integer(recipe: &Recipe) -> Finding {
         ("schedule.warmup_steps", recipe.schedule.warmup_steps, 0..=1_000_000_000),
         ("schedule.inner_warmup_steps", recipe.schedule.inner_warmup_steps, 0..=1_000_000_000),
     ];
-    ranges.extend(model.blocks.map(|blocks| ("model.blocks", blocks as u64, 1..=100)));
-    ranges.extend(model.aspp_rates.map(|rate| ("model.aspp_rates", rate as u64, 1..=1000)));
+    let blocks = model.blocks.iter().flatten();
+    ranges.extend(blocks.map(|&blocks| ("model.blocks", blocks as u64, 1..=100)));
+    let rates = model.aspp_rates.iter();
+    ranges.extend(rates.map(|&rate| ("model.aspp_rates", rate as u64, 1..=1000)));
     ranges.into_iter().find(|(_, value, range)| !range.contains(value)).map(
         |(key, value, range)| {
             let expected = format!("{} to {}", range.start(), range.end());
@@ -106,6 +108,15 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     }
     if ![8, 16, 32].contains(&model.output_stride) {
         return finding("model.output_stride", model.output_stride.to_string(), "8, 16 or 32");
+    }
+    let branches = model.name.aspp_branches();
+    if model.aspp_rates.len() != branches {
+        let found = format!("{:?}", model.aspp_rates);
+        return finding("model.aspp_rates", found, &format!("{branches} dilations for this model"));
+    }
+    if model.memory && !model.name.can_have_memory() {
+        let expected = "false: this model has no layer of features that a memory could read";
+        return finding("model.memory", "true".to_owned(), expected);
     }
     let name = &recipe.evaluation.protocol;
     if InferenceProtocol::named(name, recipe.evaluation.window).is_none() {

@@ -2,9 +2,9 @@
 
 use burn::tensor::DType;
 use loader::Loader;
-use models::deeplab_v3_plus::DeepLabV3Plus;
 use models::memory::MemoryInit;
 use models::mode::Plain;
+use models::network::Network;
 use models::pass::{Normalization, Pass};
 use models::random::mix;
 use shard_store::StoreOptions;
@@ -23,7 +23,7 @@ use crate::state::State;
 /// Source: `memory_initalize` in the reference, which takes two epochs.
 pub(super) fn initialize(
     recipe: &Recipe,
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &mut State,
     store: &StoreOptions,
     observer: &mut dyn Observer,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Tensor};
 use loader::{Batch, Loader, LoaderStats, MetaRole};
-use models::deeplab_v3_plus::DeepLabV3Plus;
+use models::network::Network;
 
 use super::loader_options::{device_colours, loader_options};
 use super::{Machine, Observer, RunError, RunFacts, first_memory};
@@ -28,7 +28,7 @@ pub(super) fn train(
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
     let device = machine.device;
-    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
+    let network = Network::new(recipe.network(facts.classes.len()));
     let checkpoint_path = out.join(CHECKPOINT_FILE);
     let is_new = !checkpoint_path.exists();
     let mut state = if is_new {
@@ -153,7 +153,7 @@ fn require_finite(line: &MetricsLine, state: &State, empty: EmptyBatch) -> Resul
 /// One step; returns the streams of its two passes too.
 fn take_step(
     recipe: &Recipe,
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &State,
     (batch, upload): (&Batch, &Upload<'_>),
     [learning_rate, inner_rate]: [f64; 2],
