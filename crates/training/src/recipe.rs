@@ -94,7 +94,7 @@ pub struct EvaluationRecipe {
 #[non_exhaustive]
 pub enum RecipeError {
     /// The file cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source}; hint: a recipe is a TOML file", path.display())]
     Read {
         /// The recipe.
         path: PathBuf,
@@ -102,7 +102,7 @@ pub enum RecipeError {
         source: std::io::Error,
     },
     /// Not TOML, an unknown key, a missing field or a value of the wrong type.
-    #[error("{}: {reason}\nhint: a recipe has every key of recipes/README.md and no other", path.display())]
+    #[error("{}: {}; hint: recipes/README.md lists every key", path.display(), reason.trim_end())]
     Parse {
         /// The recipe.
         path: PathBuf,
@@ -166,10 +166,8 @@ impl Recipe {
         for text in overrides {
             apply_override(&mut table, text)?;
         }
-        // Through text again, so that an error shows the line it is about.
-        let mut recipe: Self = toml::from_str(&table.to_string()).map_err(|error| {
-            parse(format!("in the resolved recipe: {}", error.to_string().trim_end()))
-        })?;
+        let mut recipe: Self = serde_path_to_error::deserialize(toml::Value::Table(table))
+            .map_err(|error| parse(in_words(&error)))?;
         for source in &mut recipe.data.sources {
             for shards in &mut source.shards {
                 if shard_store::is_url(shards) {
@@ -207,4 +205,20 @@ impl Recipe {
             memory: self.model.memory,
         }
     }
+}
+
+/// The key and what is wrong with it, in words of TOML rather than of Rust.
+fn in_words(error: &serde_path_to_error::Error<toml::de::Error>) -> String {
+    let key = error.path().to_string();
+    let mut reason = error.inner().message().to_owned();
+    for whole in ["usize", "u64", "u32"] {
+        reason = reason.replace(&format!("expected {whole}"), "expected a whole number, 0 or more");
+    }
+    for number in ["f64", "f32"] {
+        reason = reason.replace(&format!("expected {number}"), "expected a number");
+    }
+    if let Some((before, _)) = reason.split_once("expected struct") {
+        reason = format!("{before}expected a table");
+    }
+    if key == "." { reason } else { format!("{key}: {reason}") }
 }
