@@ -18,7 +18,7 @@ pub(crate) struct Cli {
     /// Side of the square crop, in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = 768)]
     pub(crate) crop: u32,
-    /// Measured samples for each worker
+    /// Measured samples for each worker, about: whole batches are taken
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) samples: u64,
     /// Numbers of workers [default: 1, 2, 4, .. and the number of processor cores]
@@ -91,6 +91,9 @@ impl Cli {
     }
 }
 
+/// As a recipe allows.
+const MOST_WORKERS: usize = 1024;
+
 /// 1, 2, 4, .. below `last`, and `last`.
 fn powers_and_last(last: usize) -> Vec<usize> {
     let powers = std::iter::successors(Some(1_usize), |workers| workers.checked_mul(2));
@@ -99,8 +102,8 @@ fn powers_and_last(last: usize) -> Vec<usize> {
 
 fn positive(text: &str) -> Result<usize, String> {
     match text.trim().parse() {
-        Ok(workers) if workers > 0 => Ok(workers),
-        _ => Err("expected whole numbers from 1, separated by commas".to_owned()),
+        Ok(workers) if (1..=MOST_WORKERS).contains(&workers) => Ok(workers),
+        _ => Err(format!("expected whole numbers from 1 to {MOST_WORKERS}, separated by commas")),
     }
 }
 

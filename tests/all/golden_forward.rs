@@ -1,22 +1,22 @@
 //! The tiny network's forward pass equals the reference's.
 
 use burn::tensor::{DType, Device};
-use models::deeplab_v3_plus::{DeepLabV3Plus, DeepLabV3PlusConfig};
 use models::memory::{self, ReadOptions};
 use models::mode::Plain;
+use models::network::{Network, NetworkConfig};
 use models::pass::{Normalization, Pass};
 use models::resize::resize_bilinear;
 
 use crate::golden::{self, GoldenFile, assert_close, values};
 
 /// The reference's network with all widths divided by 16 and one block per stage.
-pub(crate) fn tiny(memory: bool) -> DeepLabV3Plus {
-    let full = DeepLabV3PlusConfig::resnet50(19, memory);
-    DeepLabV3Plus::new(DeepLabV3PlusConfig { blocks: [1; 4], width_divisor: 16, ..full })
+pub(crate) fn tiny(memory: bool) -> Network {
+    let full = NetworkConfig::deeplab_v3_plus_resnet50(19, memory);
+    Network::new(NetworkConfig { blocks: Some([1; 4]), width_divisor: 16, ..full })
 }
 
-pub(crate) fn resnet50(memory: bool) -> DeepLabV3Plus {
-    DeepLabV3Plus::new(DeepLabV3PlusConfig::resnet50(19, memory))
+pub(crate) fn resnet50(memory: bool) -> Network {
+    Network::new(NetworkConfig::deeplab_v3_plus_resnet50(19, memory))
 }
 
 fn check_tiny_forward(device: &Device, dtype: DType, tolerance: f64) {
@@ -31,7 +31,7 @@ fn check_tiny_forward(device: &Device, dtype: DType, tolerance: f64) {
     let encoded = network.encode(&mut pass, image);
     let slots = golden::memory(16, device, dtype);
     let read = memory::read(&mut pass, encoded.feature.clone(), slots, &ReadOptions::PAPER);
-    let logits = network.decode(&mut pass, encoded.low_level, read.feature.clone());
+    let logits = network.decode(&mut pass, encoded.skips, read.feature.clone());
     let full = resize_bilinear::<Plain>(logits.clone(), [97, 129]);
     for (name, got) in [
         ("feature", values(&encoded.feature)),

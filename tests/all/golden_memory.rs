@@ -1,11 +1,11 @@
 //! The memory's read, write, losses and gradients equal the reference's in all seven cases.
 
 use burn::tensor::{DType, Device, Tensor};
-use models::deeplab_v3_plus::{DeepLabV3Plus, DeepLabV3PlusConfig};
 use models::labels::{LabelBatch, LabelWeights};
 use models::layout::tensor_from;
 use models::memory::{self, Read, ReadOptions, WriteOptions};
 use models::mode::{BatchStatistics, Plain};
+use models::network::{Network, NetworkConfig};
 use models::pass::{Normalization, Pass, updated_statistics};
 use training::losses;
 use training::method::{EmptyBatch, SlotReduction};
@@ -27,7 +27,7 @@ const PARAMETERS: [&str; 8] = [
 struct Case<'a> {
     file: &'a GoldenFile,
     name: &'a str,
-    network: DeepLabV3Plus,
+    network: Network,
     feature: Tensor<4>,
     memory: Tensor<2>,
     labels: LabelBatch,
@@ -44,12 +44,12 @@ impl<'a> Case<'a> {
         let input = |key: &str| file.get(&format!("{}.in.{key}", name));
         let channels = input("F").shape[1];
         // Only the memory's part of the layout is used; the width follows from the case.
-        let config = DeepLabV3PlusConfig {
+        let config = NetworkConfig {
             width_divisor: 256 / channels,
-            blocks: [1; 4],
-            ..DeepLabV3PlusConfig::resnet50(19, true)
+            blocks: Some([1; 4]),
+            ..NetworkConfig::deeplab_v3_plus_resnet50(19, true)
         };
-        let network = DeepLabV3Plus::new(config);
+        let network = Network::new(config);
         let stored = |key: &str| file.find(&format!("{}.param.{key}", name));
         let leaves = network
             .layout

@@ -1,7 +1,7 @@
 //! One whole training step equals the reference's: losses, gradients, parameters, memories.
 
 use burn::tensor::{DType, Device, Tensor};
-use models::deeplab_v3_plus::DeepLabV3Plus;
+use models::network::Network;
 use training::method::{ClassifierStep, Method, Order, OuterGradient, ReadWeights};
 use training::objective::Samples;
 use training::optimizer::SgdSettings;
@@ -35,7 +35,7 @@ fn samples(file: &GoldenFile, prefix: &str, device: &Device, dtype: DType) -> Sa
 }
 
 fn run(
-    network: &DeepLabV3Plus,
+    network: &Network,
     file: &GoldenFile,
     method: &Method,
     (device, dtype): (&Device, DType),

@@ -2,7 +2,7 @@
 //! over from step to step as theirs do.
 
 use burn::tensor::{DType, Device};
-use models::deeplab_v3_plus::DeepLabV3Plus;
+use models::network::Network;
 use training::method::{Algorithm, Method, ReadWeights};
 use training::objective::Samples;
 use training::optimizer::SgdSettings;
@@ -37,7 +37,7 @@ fn samples(tags: &[String], device: &Device) -> Samples {
 }
 
 fn train_three_steps(
-    network: &DeepLabV3Plus,
+    network: &Network,
     method: &Method,
     device: &Device,
 ) -> (State, Vec<StepReport>) {

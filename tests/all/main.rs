@@ -7,6 +7,7 @@ mod golden_memory;
 mod golden_meta;
 mod golden_misc;
 mod golden_multi_iter;
+mod golden_networks;
 mod golden_whitening;
 mod gpu_augmentation;
 mod paper_reading;

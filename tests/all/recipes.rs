@@ -89,6 +89,14 @@ fn an_override_must_name_an_existing_key() {
 }
 
 #[test]
+fn an_override_of_a_style_may_list_only_what_differs() {
+    let whole = parse(&pin(), &["augmentation.extra.fog={ probability = 0.25 }"]).unwrap();
+    let single = parse(&pin(), &["augmentation.extra.fog.probability=0.25"]).unwrap();
+    assert_eq!(whole, single);
+    assert_eq!(whole.augmentation.extra.fog.probability, 0.25);
+}
+
+#[test]
 fn colours_on_the_gpu_exclude_cutout_and_wide_blurs() {
     let keys = ["augmentation.extra.cutout.probability=0.5", "augmentation.colours_on=gpu"];
     let failure = parse(&pin(), &keys).unwrap_err();
@@ -131,14 +139,31 @@ fn contradictions_name_key_value_and_what_is_expected() {
         (
             "data.sources=[{ name = \"a\", shards = [\"s\"], samples = 1 }, \
              { name = \"b\", shards = [\"t\"] }]",
-            "data.sources.a.samples is 1, expected 2 to 4096",
+            "data.sources.a.samples is 1, expected at least 2",
         ),
         ("data.class_uniform=1.5", "data.class_uniform is 1.5, expected 0 to 1"),
+        ("data.samples_per_domain=5000", "is 5000, expected at most 4096"),
+        (
+            "data.sources=[{ name = \"a\", shards = [\"s\"] }, { name = \"a\", shards = [\"t\"] }]",
+            "two sources named a",
+        ),
+        (
+            "data.sources=[{ name = \"a\", shards = [] }, { name = \"b\", shards = [\"t\"] }]",
+            "data.sources.a.shards is empty",
+        ),
         ("data.on_damage=ignore", "`strict`, `substitute`, `mask-tile`"),
         ("augmentation.mode=quick", "`fast` or `reference`"),
         ("augmentation.colours_on=cpu", "`loader` or `gpu`"),
         ("augmentation.extra.fog.probability=2.0", "extra.fog.probability is 2, expected 0 to 1"),
-        ("augmentation.extra.fog.thickness=2.0", "augmentation.extra.fog"),
+        ("augmentation.extra.fog.thickness=2.0", "augmentation.extra.fog.thickness"),
+        ("augmentation.extra.fogg.probability=1.0", "no table fogg; hint: known keys are channel"),
+        (
+            "augmentation.extra.cutout={ fill = \"white\" }",
+            "augmentation.extra.cutout.fill: unknown",
+        ),
+        ("data.sources.0.weight=2", "sources is a list; hint: give all of it"),
+        ("steps=\"many\"", "steps: invalid type: string \"many\", expected a whole number"),
+        ("model.memory=2", "model.memory: invalid type"),
     ] {
         let failure = parse(&pin(), &[key]).unwrap_err();
         assert!(failure.contains(expected), "{failure}");

@@ -152,6 +152,10 @@ fn damage_is_dealt_with_and_logged_with_file_and_sample() {
         let lines = loading(&out);
         let faults: Vec<&String> = lines.iter().flat_map(|line| &line.faults).collect();
         assert!(!faults.is_empty(), "{policy}");
+        assert!(
+            faults.iter().copied().eq(&observer.faults),
+            "{policy}: shown is not what is logged"
+        );
         for fault in faults {
             assert!(fault.contains(".shard") && fault.contains("sample"), "{policy}: {fault}");
         }

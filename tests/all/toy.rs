@@ -84,6 +84,7 @@ pub(crate) fn project() -> PathBuf {
 pub(crate) struct Silent {
     pub(crate) steps: u64,
     pub(crate) lines: Vec<MetricsLine>,
+    pub(crate) faults: Vec<String>,
 }
 
 impl Observer for Silent {
@@ -93,6 +94,10 @@ impl Observer for Silent {
 
     fn advance(&mut self) {
         self.steps += 1;
+    }
+
+    fn damaged(&mut self, faults: &[String]) {
+        self.faults.extend_from_slice(faults);
     }
 
     fn logged(&mut self, line: &MetricsLine, _: &LoadingLine) {

@@ -1,11 +1,11 @@
 //! A trained network, ready to predict.
 
 use burn::tensor::{Device, Tensor};
-use models::deeplab_v3_plus::DeepLabV3Plus;
 use models::image;
 use models::layout::tensor_from;
 use models::memory::{self, ReadOptions};
 use models::mode::{BatchStatistics, Plain};
+use models::network::Network;
 use models::pass::{Normalization, Pass};
 use models::random::Stream;
 use models::resize::resize_bilinear;
@@ -25,7 +25,7 @@ pub struct ReadSettings {
 #[derive(Clone, Debug)]
 pub struct Predictor {
     /// Sizes and names.
-    pub network: DeepLabV3Plus,
+    pub network: Network,
     /// Parameters in the layout's order.
     pub parameters: Vec<Tensor<1>>,
     /// Running statistics in the layout's order.
@@ -115,7 +115,7 @@ impl Predictor {
                 memory::read(&mut pass, encoded.feature, slots.clone(), &options).feature
             }
         };
-        let logits = self.network.decode(&mut pass, encoded.low_level, feature);
+        let logits = self.network.decode(&mut pass, encoded.skips, feature);
         resize_bilinear::<Plain>(logits, [height, width])
     }
 

@@ -132,6 +132,7 @@ impl Loader {
             masked_tiles: deliveries.masked_tiles,
             faults: deliveries.faults,
             ready_when_asked: deliveries.ready_when_asked,
+            ready_at_most: deliveries.ready_at_most,
             ready_batches: self.ready(),
             in_flight_batches: (self.to_dispatch - self.due) as usize,
             prefetch_batches: shared.options.prefetch_batches,
@@ -300,7 +301,8 @@ impl Iterator for Loader {
             self.end();
             return None;
         }
-        let ready = self.ready();
+        // All that is under way could be ready.
+        let ready = (self.ready(), self.to_dispatch - self.due);
         let result = self.wait();
         match &result {
             Ok(batch) => {

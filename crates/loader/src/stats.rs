@@ -28,6 +28,8 @@ pub struct LoaderStats {
     pub faults: u64,
     /// Sum over the consumer's requests of the batches that were ready when it asked.
     pub ready_when_asked: u64,
+    /// The same sum of the batches that could have been: fewer than `prefetch_batches` at the end.
+    pub ready_at_most: u64,
     /// Finished batches that wait for the consumer now, out-of-order ones included.
     pub ready_batches: usize,
     /// Batches under way or waiting now; at most `prefetch_batches`.
@@ -58,10 +60,7 @@ impl LoaderStats {
     /// Near 1 the consumer is the bottleneck, near 0 the data.
     #[must_use]
     pub fn queue_fill(&self) -> f64 {
-        ratio(
-            self.ready_when_asked as f64,
-            self.delivered_batches as f64 * self.prefetch_batches as f64,
-        )
+        ratio(self.ready_when_asked as f64, self.ready_at_most as f64)
     }
 
     /// Share of the time that the consumer spent waiting for batches.
@@ -96,6 +95,7 @@ impl LoaderStats {
             masked_tiles: less(self.masked_tiles, earlier.masked_tiles),
             faults: less(self.faults, earlier.faults),
             ready_when_asked: less(self.ready_when_asked, earlier.ready_when_asked),
+            ready_at_most: less(self.ready_at_most, earlier.ready_at_most),
             stall_secs: self.stall_secs - earlier.stall_secs,
             elapsed_secs: self.elapsed_secs - earlier.elapsed_secs,
             stage_secs: std::array::from_fn(|stage| {
@@ -122,14 +122,17 @@ pub(crate) struct Deliveries {
     pub(crate) masked_tiles: u64,
     pub(crate) faults: u64,
     pub(crate) ready_when_asked: u64,
+    pub(crate) ready_at_most: u64,
     pub(crate) stall: Duration,
 }
 
 impl Deliveries {
-    /// Counts a batch that is handed out, and those that were ready when it was asked for.
-    pub(crate) fn count(&mut self, batch: &Batch, ready: usize) {
+    /// Counts a batch that is handed out, and how many were and could have been ready when it was
+    /// asked for.
+    pub(crate) fn count(&mut self, batch: &Batch, (ready, at_most): (usize, u64)) {
         self.batches += 1;
         self.ready_when_asked += ready as u64;
+        self.ready_at_most += at_most;
         for tag in batch.streams.iter().flat_map(|part| &part.samples) {
             self.samples += 1;
             self.class_uniform_samples += u64::from(tag.class.is_some());

@@ -3,15 +3,23 @@
 //! A network holds no tensor: it is a [`layout::Layout`] of names and shapes (the reference's
 //! `state_dict` keys) and functions from parameters to outputs, generic over a [`mode::Mode`]. The
 //! same code runs as an ordinary forward pass and as a forward pass with tangents, so the two
-//! cannot drift apart. To add a network, copy `deeplab_v3_plus.rs`.
+//! cannot drift apart. A [`network::Network`] is a backbone with a model on top.
 #![forbid(unsafe_code)]
 
-pub mod deeplab_v3_plus;
+mod aspp;
+mod auxiliary;
+pub mod backbone;
+mod deeplab_v2;
+mod deeplab_v2_original;
+mod deeplab_v3;
+mod deeplab_v3_plus;
+mod fcn8s;
 pub mod image;
 pub mod labels;
 pub mod layout;
 pub mod memory;
 pub mod mode;
+pub mod network;
 pub mod normalization;
 pub mod pass;
 pub mod random;

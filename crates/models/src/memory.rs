@@ -66,7 +66,7 @@ pub fn read<M: Mode>(
     memory: M::T<2>,
     options: &ReadOptions,
 ) -> Read<M> {
-    let shape = M::value(&feature).dims();
+    let shape = M::dims(&feature);
     let [_, channels, _, _] = shape;
     let found =
         M::memory_read(to_rows::<M>(feature), memory, options.noise.clone(), options.temperature);
@@ -179,13 +179,13 @@ impl MemoryInit {
 
 /// `[B, C, h, w]` to `[B h w, C]`.
 pub(crate) fn to_rows<M: Mode>(x: M::T<4>) -> M::T<2> {
-    let [batch, channels, height, width] = M::value(&x).dims();
-    M::linear(x, |x| x.permute([0, 2, 3, 1]).reshape([batch * height * width, channels]))
+    let [batch, channels, height, width] = M::dims(&x);
+    M::reshape(M::permute(x, [0, 2, 3, 1]), [batch * height * width, channels])
 }
 
 /// `[B h w, C]` to `[B, C, h, w]`.
 pub fn from_rows<M: Mode>(x: M::T<2>, [batch, channels, height, width]: [usize; 4]) -> M::T<4> {
-    M::linear(x, |x| x.reshape([batch, height, width, channels]).permute([0, 3, 1, 2]))
+    M::permute(M::reshape(x, [batch, height, width, channels]), [0, 3, 1, 2])
 }
 
 /// `sum_n w[n, k] rows[n, :]`, `[K, C]`.

@@ -14,13 +14,15 @@ use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
 use kernels::MemoryRead;
 
+use crate::resize::resize_by_products;
+
 /// Small constant that batch normalisation adds to the variance (the reference's `eps`).
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
 /// Smallest norm that [`Mode::l2_normalize`] divides by (`eps` of `torch.nn.functional.normalize`).
 pub const NORMALIZE_EPSILON: f64 = 1e-12;
 
-/// Stride, padding and dilation of a square convolution.
+/// Stride, padding, dilation and groups of a square convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {
     /// Step between neighbouring outputs, in input pixels.
@@ -29,20 +31,22 @@ pub struct Conv {
     pub padding: usize,
     /// Distance between neighbouring kernel taps, in pixels.
     pub dilation: usize,
+    /// Groups of channels that are convolved apart; as many as channels is depthwise.
+    pub groups: usize,
 }
 
 impl Conv {
     /// Stride 1, no padding, no dilation.
-    pub const POINTWISE: Self = Self { stride: 1, padding: 0, dilation: 1 };
+    pub const POINTWISE: Self = Self { stride: 1, padding: 0, dilation: 1, groups: 1 };
 
     /// A 3x3 convolution that keeps the size at stride 1.
     #[must_use]
     pub fn same3(stride: usize, dilation: usize) -> Self {
-        Self { stride, padding: dilation, dilation }
+        Self { stride, padding: dilation, dilation, groups: 1 }
     }
 
     pub(crate) fn options(self) -> ConvOptions<2> {
-        ConvOptions::new([self.stride; 2], [self.padding; 2], [self.dilation; 2], 1)
+        ConvOptions::new([self.stride; 2], [self.padding; 2], [self.dilation; 2], self.groups)
     }
 }
 
@@ -68,6 +72,8 @@ pub trait Mode: Sized + 'static {
     /// The shape.
     fn dims<const D: usize>(x: &Self::T<D>) -> [usize; D];
     /// Applies a linear map that does not depend on the parameters.
+    ///
+    /// Networks call the named maps below instead, which a mode can tell apart.
     fn linear<const D: usize, const E: usize>(
         x: Self::T<D>,
         map: impl Fn(Tensor<D>) -> Tensor<E>,
@@ -82,7 +88,7 @@ pub trait Mode: Sized + 'static {
     fn matmul<const D: usize>(a: Self::T<D>, b: Self::T<D>) -> Self::T<D>;
     /// Joins along `axis`.
     fn cat<const D: usize>(parts: Vec<Self::T<D>>, axis: usize) -> Self::T<D>;
-    /// Convolution; `x` `[B, I, H, W]`, `weight` `[O, I, k, k]`, `bias` `[O]`.
+    /// Convolution; `x` `[B, I, H, W]`, `weight` `[O, I / groups, k, k]`, `bias` `[O]`.
     fn conv2d(
         x: Self::T<4>,
         weight: Self::T<4>,
@@ -93,18 +99,20 @@ pub trait Mode: Sized + 'static {
     fn max_pool3(x: Self::T<4>) -> Self::T<4>;
     /// `max(x, 0)`, with derivative 0 at 0.
     fn relu<const D: usize>(x: Self::T<D>) -> Self::T<D>;
+    /// `min(max(x, 0), 6)`, with derivative 0 at 0 and at 6.
+    fn relu6<const D: usize>(x: Self::T<D>) -> Self::T<D>;
     /// Batch normalisation by the statistics of `x`, `[B, C, H, W]`.
     fn batch_norm_train(
         x: Self::T<4>,
         weight: Self::T<1>,
         bias: Self::T<1>,
     ) -> (Self::T<4>, BatchStatistics);
-    /// Batch normalisation by given statistics.
+    /// Batch normalisation by the running statistics of a layer, given by its name.
     fn batch_norm_eval(
         x: Self::T<4>,
         weight: Self::T<1>,
         bias: Self::T<1>,
-        running: &BatchStatistics,
+        layer: (&str, &BatchStatistics),
     ) -> Self::T<4>;
     /// Logarithm of the softmax along `axis`.
     fn log_softmax<const D: usize>(x: Self::T<D>, axis: usize) -> Self::T<D>;
@@ -141,6 +149,10 @@ pub trait Mode: Sized + 'static {
     /// The mean over all pixels: `[B, C, H, W]` to `[B, C, 1, 1]`.
     fn mean_pixels(x: Self::T<4>) -> Self::T<4> {
         Self::linear(x, |x| x.mean_dims(&[2, 3]))
+    }
+    /// Bilinear resize of `[B, C, h, w]` to `[B, C, H, W]`, corners aligned.
+    fn resize(x: Self::T<4>, size: [usize; 2]) -> Self::T<4> {
+        resize_by_products::<Self>(x, size)
     }
     /// Values at `index` along `axis`; all other axes equal.
     fn gather<const D: usize>(x: Self::T<D>, axis: usize, index: &Tensor<D, Int>) -> Self::T<D> {
@@ -227,6 +239,10 @@ impl Mode for Plain {
         activation::relu(x)
     }
 
+    fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        x.clamp(0.0, 6.0)
+    }
+
     fn batch_norm_train(
         x: Tensor<4>,
         weight: Tensor<1>,
@@ -242,7 +258,7 @@ impl Mode for Plain {
         x: Tensor<4>,
         weight: Tensor<1>,
         bias: Tensor<1>,
-        running: &BatchStatistics,
+        (_, running): (&str, &BatchStatistics),
     ) -> Tensor<4> {
         let (mean, variance) = (running.mean.clone(), running.variance.clone());
         batch_norm(x, weight, bias, mean, variance, BATCH_NORM_EPSILON)

@@ -76,7 +76,7 @@ impl<'a, M: Mode> Pass<'a, M> {
             .as_slice()
             .try_into()
             .unwrap_or_else(|_| panic!("parameter {name} does not have rank {D}"));
-        M::linear(self.parameters[index].clone(), |x| x.reshape(shape))
+        M::reshape(self.parameters[index].clone(), shape)
     }
 
     /// Convolution without bias.
@@ -98,9 +98,11 @@ impl<'a, M: Mode> Pass<'a, M> {
         let weight = self.parameter(&format!("{name}.weight"));
         let bias = self.parameter(&format!("{name}.bias"));
         match self.normalization {
-            Normalization::Running => M::batch_norm_eval(x, weight, bias, &self.running[layer]),
+            Normalization::Running => {
+                M::batch_norm_eval(x, weight, bias, (name, &self.running[layer]))
+            }
             Normalization::Batch => {
-                let [batch, _, height, width] = M::value(&x).dims();
+                let [batch, _, height, width] = M::dims(&x);
                 let (y, statistics) = M::batch_norm_train(x, weight, bias);
                 self.observed.push((layer, statistics, batch * height * width));
                 y

@@ -130,6 +130,15 @@ impl Mode for Tangent {
         Dual { value: activation::relu(x.value), tangent }
     }
 
+    fn relu6<const D: usize>(x: Dual<D>) -> Dual<D> {
+        let tangent = x.tangent.map(|t| {
+            let (low, high) =
+                (x.value.clone().lower_equal_elem(0.0), x.value.clone().greater_equal_elem(6.0));
+            t.mask_fill(low.bool_or(high), 0.0)
+        });
+        Dual { value: x.value.clamp(0.0, 6.0), tangent }
+    }
+
     fn batch_norm_train(x: Dual<4>, weight: Dual<1>, bias: Dual<1>) -> (Dual<4>, BatchStatistics) {
         let channels = x.value.dims()[1];
         let mean_of = |x: Tensor<4>| channel_mean(x);
@@ -163,7 +172,7 @@ impl Mode for Tangent {
         x: Dual<4>,
         weight: Dual<1>,
         bias: Dual<1>,
-        running: &BatchStatistics,
+        (_, running): (&str, &BatchStatistics),
     ) -> Dual<4> {
         let channels = x.value.dims()[1];
         let as_channels = |t: Tensor<1>| t.reshape([1, channels, 1, 1]);

@@ -60,7 +60,17 @@ const IMAGE: usize = 2 * 3 * 5 * 4;
 fn conv_with_bias<M: Mode>(x: M::T<1>) -> M::T<4> {
     let weight = part::<M, 4>(&x, IMAGE, [2, 3, 3, 3]);
     let bias = part::<M, 1>(&x, IMAGE + 54, [2]);
-    M::conv2d(image::<M>(&x), weight, Some(bias), Conv { stride: 2, padding: 2, dilation: 2 })
+    M::conv2d(
+        image::<M>(&x),
+        weight,
+        Some(bias),
+        Conv { stride: 2, padding: 2, dilation: 2, groups: 1 },
+    )
+}
+
+fn conv_in_groups<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let weight = part::<M, 4>(&x, IMAGE, [6, 1, 3, 3]);
+    M::conv2d(image::<M>(&x), weight, None, Conv { groups: 3, ..Conv::same3(1, 1) })
 }
 
 fn conv_of_a_constant<M: Mode>(x: M::T<1>) -> M::T<4> {
@@ -79,11 +89,25 @@ fn batch_norm_of_running_statistics<M: Mode>(x: M::T<1>) -> M::T<4> {
         BatchStatistics { mean: random("mean", 3), variance: random("variance", 3).square() + 0.5 };
     let weight = part::<M, 1>(&x, IMAGE, [3]);
     let bias = part::<M, 1>(&x, IMAGE + 3, [3]);
-    M::batch_norm_eval(image::<M>(&x), weight, bias, &running)
+    M::batch_norm_eval(image::<M>(&x), weight, bias, ("layer", &running))
 }
 
 fn relu<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::relu(image::<M>(&x))
+}
+
+fn relu6<M: Mode>(x: M::T<1>) -> M::T<4> {
+    // Values below 0, between, and above 6.
+    M::relu6(M::scale(image::<M>(&x), 10.0))
+}
+
+fn some_channels_in_another_order<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let x = M::channels(image::<M>(&x), 1..3);
+    M::permute(M::reshape(x, [2, 2, 4, 5]), [2, 0, 3, 1])
+}
+
+fn mean_of_pixels<M: Mode>(x: M::T<1>) -> M::T<4> {
+    M::mean_pixels(image::<M>(&x))
 }
 
 fn max_pool<M: Mode>(x: M::T<1>) -> M::T<4> {
@@ -145,8 +169,12 @@ fn instance_norm<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::instance_norm(image::<M>(&x))
 }
 
-const CASES: [Case; 16] = [
+const CASES: [Case; 20] = [
     case!(conv_with_bias, IMAGE + 56),
+    case!(conv_in_groups, IMAGE + 54),
+    case!(relu6, IMAGE),
+    case!(some_channels_in_another_order, IMAGE),
+    case!(mean_of_pixels, IMAGE),
     case!(conv_of_a_constant, 54),
     case!(batch_norm_of_the_batch, IMAGE + 6),
     case!(batch_norm_of_running_statistics, IMAGE + 6),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{DType, Device, Tensor};
-use models::deeplab_v3_plus::DeepLabV3Plus;
 use models::layout::tensor_from;
+use models::network::Network;
 use models::weights::{self, MEMORY_KEY, WeightsError};
 
 use crate::state::State;
@@ -44,7 +44,7 @@ pub enum CheckpointError {
 ///
 /// # Errors
 /// If the file cannot be written; an older checkpoint stays as it was.
-pub fn save(path: &Path, network: &DeepLabV3Plus, state: &State) -> Result<(), CheckpointError> {
+pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), CheckpointError> {
     let layout = &network.layout;
     let mut named = weights::named_tensors(layout, &state.parameters, &state.statistics);
     for (spec, buffer) in layout.parameters.iter().zip(&state.momentum) {
@@ -64,11 +64,7 @@ pub fn save(path: &Path, network: &DeepLabV3Plus, state: &State) -> Result<(), C
 ///
 /// # Errors
 /// If the file is missing, damaged, or of another model.
-pub fn load(
-    path: &Path,
-    network: &DeepLabV3Plus,
-    device: &Device,
-) -> Result<State, CheckpointError> {
+pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, CheckpointError> {
     let (named, metadata) = weights::read(path)?;
     let step = metadata
         .get(STEP_KEY)

@@ -1,10 +1,10 @@
 //! One forward pass of the network with its losses.
 
 use burn::tensor::Tensor;
-use models::deeplab_v3_plus::DeepLabV3Plus;
 use models::labels::{LabelBatch, PixelTargets};
 use models::memory::{self, ReadOptions, WriteOptions};
 use models::mode::Mode;
+use models::network::Network;
 use models::pass::Pass;
 use models::random::Stream;
 
@@ -65,7 +65,7 @@ pub struct Outcome<M: Mode> {
 
 /// Forward pass of `samples` with all losses that `method` asks for; `noise` feeds a Gumbel read.
 pub fn run<M: Mode>(
-    network: &DeepLabV3Plus,
+    network: &Network,
     pass: &mut Pass<'_, M>,
     samples: &Samples,
     memory: Option<MemoryInput<M>>,
@@ -88,7 +88,7 @@ pub fn run<M: Mode>(
             (read.feature, Some(read.scores), written, slot_scores)
         }
     };
-    let logits = network.decode(pass, encoded.low_level, decoded);
+    let logits = network.decode(pass, encoded.skips, decoded);
     let [_, _, aux_height, aux_width] = M::value(&encoded.stage3).dims();
     let auxiliary_logits = network.auxiliary(pass, encoded.stage3);
     let auxiliary_targets =
@@ -124,7 +124,7 @@ pub fn run<M: Mode>(
 
 /// Forward pass to F only, and a write of `old`: the M' pass and the final write.
 pub fn run_write<M: Mode>(
-    network: &DeepLabV3Plus,
+    network: &Network,
     pass: &mut Pass<'_, M>,
     samples: &Samples,
     old: &Tensor<2>,

@@ -12,7 +12,8 @@ mod overrides;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use models::deeplab_v3_plus::DeepLabV3PlusConfig;
+use models::backbone::BackboneName;
+use models::network::{ModelName, NetworkConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::method::Method;
@@ -57,31 +58,25 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelRecipe {
-    /// Which network: `deeplab_v3_plus`.
+    /// Which model: `deeplab_v3_plus`, `deeplab_v3`, `deeplab_v2`, `deeplab_v2_original`, `fcn8s`.
     pub name: ModelName,
-    /// Bottleneck blocks per stage; ResNet-50 has `[3, 4, 6, 3]`.
-    pub blocks: [usize; 4],
+    /// Which backbone: `resnet50`, ...
+    pub backbone: BackboneName,
+    /// Blocks per stage, where they are not the backbone's; ResNets only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<[usize; 4]>,
     /// Divides all widths of the reference: 1, 2, 4, 8 or 16.
     pub width_divisor: usize,
     /// Input pixels per feature pixel: 8, 16 or 32.
     pub output_stride: usize,
-    /// Dilations of the ASPP; scale them with the crop.
-    pub aspp_rates: [usize; 3],
+    /// Dilations of the ASPP, as many as the model has; scale them with the crop.
+    pub aspp_rates: Vec<usize>,
     /// Whether the network has a categorical memory.
     pub memory: bool,
     /// Batches (of all domains) that give the memory its first value.
     pub memory_init_batches: u64,
     /// Channel dropout of the auxiliary head; 0.1 in the reference.
     pub auxiliary_dropout: f64,
-}
-
-/// Known networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelName {
-    /// DeepLabV3+ on a ResNet.
-    #[serde(rename = "deeplab_v3_plus")]
-    DeepLabV3Plus,
 }
 
 /// How the trained network is evaluated.
@@ -99,7 +94,7 @@ pub struct EvaluationRecipe {
 #[non_exhaustive]
 pub enum RecipeError {
     /// The file cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source}; hint: a recipe is a TOML file", path.display())]
     Read {
         /// The recipe.
         path: PathBuf,
@@ -107,7 +102,7 @@ pub enum RecipeError {
         source: std::io::Error,
     },
     /// Not TOML, an unknown key, a missing field or a value of the wrong type.
-    #[error("{}: {reason}\nhint: a recipe has every key of recipes/README.md and no other", path.display())]
+    #[error("{}: {}; hint: recipes/README.md lists every key", path.display(), reason.trim_end())]
     Parse {
         /// The recipe.
         path: PathBuf,
@@ -171,10 +166,8 @@ impl Recipe {
         for text in overrides {
             apply_override(&mut table, text)?;
         }
-        // Through text again, so that an error shows the line it is about.
-        let mut recipe: Self = toml::from_str(&table.to_string()).map_err(|error| {
-            parse(format!("in the resolved recipe: {}", error.to_string().trim_end()))
-        })?;
+        let mut recipe: Self = serde_path_to_error::deserialize(toml::Value::Table(table))
+            .map_err(|error| parse(in_words(&error)))?;
         for source in &mut recipe.data.sources {
             for shards in &mut source.shards {
                 if shard_store::is_url(shards) {
@@ -200,15 +193,32 @@ impl Recipe {
 
     /// The network's sizes for data of `classes` classes.
     #[must_use]
-    pub fn network(&self, classes: usize) -> DeepLabV3PlusConfig {
-        let ModelName::DeepLabV3Plus = self.model.name;
-        DeepLabV3PlusConfig {
+    pub fn network(&self, classes: usize) -> NetworkConfig {
+        NetworkConfig {
+            model: self.model.name,
+            backbone: self.model.backbone,
             blocks: self.model.blocks,
             width_divisor: self.model.width_divisor,
             output_stride: self.model.output_stride,
-            aspp_rates: self.model.aspp_rates,
+            aspp_rates: self.model.aspp_rates.clone(),
             classes,
             memory: self.model.memory,
         }
     }
+}
+
+/// The key and what is wrong with it, in words of TOML rather than of Rust.
+fn in_words(error: &serde_path_to_error::Error<toml::de::Error>) -> String {
+    let key = error.path().to_string();
+    let mut reason = error.inner().message().to_owned();
+    for whole in ["usize", "u64", "u32"] {
+        reason = reason.replace(&format!("expected {whole}"), "expected a whole number, 0 or more");
+    }
+    for number in ["f64", "f32"] {
+        reason = reason.replace(&format!("expected {number}"), "expected a number");
+    }
+    if let Some((before, _)) = reason.split_once("expected struct") {
+        reason = format!("{before}expected a table");
+    }
+    if key == "." { reason } else { format!("{key}: {reason}") }
 }

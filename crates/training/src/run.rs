@@ -3,10 +3,12 @@
 //! The folder holds `recipe.toml` (resolved), `run.json` (classes, data, device),
 //! `metrics.jsonl`, `loading.jsonl` and `checkpoint.safetensors`.
 
+mod damage;
 mod facts;
 mod first_memory;
 mod folder;
 mod loader_options;
+mod log;
 mod seen;
 mod training_loop;
 
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use evaluation::predictor::{Predictor, ReadSettings};
 use loader::{Loader, LoaderError};
-use models::deeplab_v3_plus::DeepLabV3Plus;
+use models::network::Network;
 use shard_store::{StoreError, StoreOptions};
 
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
@@ -43,6 +45,13 @@ pub enum RunError {
     #[error("{}: already exists and is not empty; hint: choose another --out, or continue it with \
              `train resume`", path.display())]
     Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is nothing to load yet.
+    #[error("{}: the run was stopped before its first checkpoint; hint: continue it with `train \
+             resume`", path.display())]
+    NoCheckpoint {
         /// The folder.
         path: PathBuf,
     },
@@ -123,6 +132,8 @@ pub trait Observer {
     fn phase(&mut self, name: &str, done: u64, total: u64);
     /// One more unit of the phase is done.
     fn advance(&mut self);
+    /// Damage was met; in words, with file, sample and what was done.
+    fn damaged(&mut self, faults: &[String]);
     /// Of the step, and of the loading since the call before.
     fn logged(&mut self, line: &MetricsLine, loading: &LoadingLine);
 }
@@ -200,9 +211,9 @@ pub struct TrainedRun {
 pub fn load(dir: &Path, device: &Device) -> Result<TrainedRun, RunError> {
     let (recipe, facts) = read_folder(dir)?;
     if !dir.join(CHECKPOINT_FILE).is_file() {
-        return Err(RunError::NotARun { path: dir.to_owned(), file: CHECKPOINT_FILE });
+        return Err(RunError::NoCheckpoint { path: dir.to_owned() });
     }
-    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
+    let network = Network::new(recipe.network(facts.classes.len()));
     let state = checkpoint::load(&dir.join(CHECKPOINT_FILE), &network, device)?;
     let gumbel = recipe.method.read == ReadWeights::Gumbel;
     let predictor = Predictor {

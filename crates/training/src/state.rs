@@ -1,8 +1,8 @@
 //! Everything that training changes.
 
 use burn::tensor::{DType, Device, Tensor};
-use models::deeplab_v3_plus::DeepLabV3Plus;
 use models::mode::BatchStatistics;
+use models::network::Network;
 
 /// Parameters, buffers, memory and optimiser state at one step.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct State {
 impl State {
     /// A fresh network; the memory's slots are zero until initialised.
     #[must_use]
-    pub fn new(network: &DeepLabV3Plus, seed: u64, device: &Device, dtype: DType) -> Self {
+    pub fn new(network: &Network, seed: u64, device: &Device, dtype: DType) -> Self {
         let parameters = network.layout.init_parameters(seed, device, dtype);
         let momentum = parameters.iter().map(Tensor::zeros_like).collect();
         let config = &network.config;

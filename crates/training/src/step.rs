@@ -4,8 +4,8 @@
 //! `train_memory_agg` in the reference's `train.py`.
 
 use burn::tensor::{Gradients, Tensor};
-use models::deeplab_v3_plus::DeepLabV3Plus;
 use models::mode::{Mode, Plain};
+use models::network::Network;
 use models::pass::{Dropout, Normalization, Pass, updated_statistics};
 use models::random::Stream;
 use models::tangent::{Dual, Tangent};
@@ -76,7 +76,7 @@ pub struct StepDetails {
 ///
 /// With a memory: the writing losses, then a write with the updated network.
 pub fn aggregated_step(
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &State,
     samples: &Samples,
     (method, settings): (&Method, StepSettings),
@@ -99,7 +99,7 @@ pub fn aggregated_step(
 
 /// One episode: inner step on `meta_train`, outer loss on `meta_test`.
 pub fn episodic_step(
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &State,
     (meta_train, meta_test): (&Samples, &Samples),
     (method, settings): (&Method, StepSettings),
@@ -184,7 +184,7 @@ struct Outer {
 }
 
 fn inner_pass(
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &State,
     samples: &Samples,
     (method, settings): (&Method, StepSettings),
@@ -205,7 +205,7 @@ fn inner_pass(
 }
 
 fn outer_pass(
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &State,
     fast: &[Tensor<1>],
     (meta_train, meta_test): (&Samples, &Samples),
@@ -242,7 +242,7 @@ fn outer_pass(
 
 /// H v of the inner loss at the state's parameters, exactly: the gradient of `<grad L, v>`.
 fn hessian_product(
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &State,
     samples: &Samples,
     direction: &[Option<Tensor<1>>],
@@ -268,7 +268,7 @@ fn hessian_product(
 
 /// The state after the optimiser's step and the final memory write (Eq. 12).
 fn stepped(
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &State,
     inner: &Inner,
     update: &[Option<Tensor<1>>],
@@ -308,7 +308,7 @@ fn stepped(
 }
 
 fn training_pass<'a, M: Mode>(
-    network: &'a DeepLabV3Plus,
+    network: &'a Network,
     state: &'a State,
     parameters: Vec<M::T<1>>,
 ) -> Pass<'a, M> {

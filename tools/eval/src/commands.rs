@@ -8,10 +8,11 @@ use evaluation::protocol::{InferenceProtocol, NAMES};
 use evaluation::report::{self, Curve, ReportData, RunReport};
 use evaluation::scores::table;
 use evaluation::targets::Target;
+use evaluation::view::View;
 use kernels::device;
 use shard_store::StoreOptions;
 use terminal::{Outcome, require_new_folder};
-use tracing::info;
+use tracing::{info, warn};
 use training::metrics;
 use training::run::{self, TrainedRun};
 
@@ -27,9 +28,21 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let opened = device::open(cli.device)?;
     info!("device: {}", opened.description);
     let run = run::load(&cli.run, &opened.device)?;
+    if run.step < run.recipe.steps {
+        warn!(
+            "the run is not finished: its checkpoint is of step {} of {}",
+            run.step, run.recipe.steps
+        );
+    }
     let protocol = protocol(cli, &run)?;
     let targets = open_targets(&run, &cli.shards, &StoreOptions::from_environment()?)?;
     let view = cli.view.into();
+    if view == View::ReleasedMapillary {
+        info!(
+            "every image is resized to a height of 1536 and cropped to 1536x1536, for scores that \
+             compare with the released code's on Mapillary"
+        );
+    }
     let targets: Vec<Target> = targets.into_iter().map(|target| target.with_view(view)).collect();
     let log = cli.run.join(metrics::METRICS_FILE);
     let curves = metrics::curves(&cli.run).with_context(|| log.display().to_string())?;

@@ -57,8 +57,11 @@ impl Observer for TerminalObserver {
             String::new()
         };
         bar.set_message(format!("(loss {total:.3}{outer}{waiting})"));
-        for fault in &loading.faults {
-            bar.warn(fault);
+    }
+
+    fn damaged(&mut self, faults: &[String]) {
+        if let Some(bar) = &self.bar {
+            faults.iter().for_each(|fault| bar.warn(fault));
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::io::Write;
 
+use anyhow::ensure;
 use palette::class_colours;
 use shard::preview::{ContactSheet, Legend, Look, Picture};
 use shard_format::{LabelMap, RgbImage};
 use shard_store::StoreOptions;
 use terminal::Outcome;
+use tracing::warn;
 use training::recipe::Recipe;
 use training::run::{SeenBatch, SeenSample, seen};
 
@@ -18,7 +20,14 @@ pub(crate) fn run(arguments: &PreviewArguments, out: &mut dyn Write) -> anyhow::
     look.side_by_side = arguments.side_by_side;
     look.opacity = arguments.opacity;
     let mut look = look.for_file(&arguments.out)?;
-    let batch = seen(&recipe, arguments.step, &StoreOptions::from_environment()?)?;
+    let (step, steps) = (arguments.step, recipe.steps);
+    ensure!(
+        step < steps,
+        "--step {step}: the recipe has {steps} steps, expected 0 to {}",
+        steps - 1
+    );
+    let batch = seen(&recipe, step, &StoreOptions::from_environment()?)?;
+    batch.faults.iter().for_each(|fault| warn!("{fault}"));
     let title = format!("{}: the batch of step {}", recipe.name, arguments.step);
     // One row for each stream.
     look.columns = streams(&batch).map(|samples| samples.len() as u32).max().unwrap_or(1);

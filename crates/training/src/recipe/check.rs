@@ -52,8 +52,10 @@ fn wrong_integer(recipe: &Recipe) -> Finding {
         ("schedule.warmup_steps", recipe.schedule.warmup_steps, 0..=1_000_000_000),
         ("schedule.inner_warmup_steps", recipe.schedule.inner_warmup_steps, 0..=1_000_000_000),
     ];
-    ranges.extend(model.blocks.map(|blocks| ("model.blocks", blocks as u64, 1..=100)));
-    ranges.extend(model.aspp_rates.map(|rate| ("model.aspp_rates", rate as u64, 1..=1000)));
+    let blocks = model.blocks.iter().flatten();
+    ranges.extend(blocks.map(|&blocks| ("model.blocks", blocks as u64, 1..=100)));
+    let rates = model.aspp_rates.iter();
+    ranges.extend(rates.map(|&rate| ("model.aspp_rates", rate as u64, 1..=1000)));
     ranges.into_iter().find(|(_, value, range)| !range.contains(value)).map(
         |(key, value, range)| {
             let expected = format!("{} to {}", range.start(), range.end());
@@ -107,6 +109,15 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     if ![8, 16, 32].contains(&model.output_stride) {
         return finding("model.output_stride", model.output_stride.to_string(), "8, 16 or 32");
     }
+    let branches = model.name.aspp_branches();
+    if model.aspp_rates.len() != branches {
+        let found = format!("{:?}", model.aspp_rates);
+        return finding("model.aspp_rates", found, &format!("{branches} dilations for this model"));
+    }
+    if model.memory && !model.name.can_have_memory() {
+        let expected = "false: this model has no layer of features that a memory could read";
+        return finding("model.memory", "true".to_owned(), expected);
+    }
     let name = &recipe.evaluation.protocol;
     if InferenceProtocol::named(name, recipe.evaluation.window).is_none() {
         return finding("evaluation.protocol", name.clone(), NAMES);
@@ -139,6 +150,17 @@ fn wrong_batch(recipe: &Recipe) -> Finding {
             "\"quotas\" for an episodic method, each of whose domains must be in every batch",
         );
     }
+    for (number, source) in data.sources.iter().enumerate() {
+        if data.sources[..number].iter().any(|earlier| earlier.name == source.name) {
+            let expected =
+                "another name for each source; hint: one source may list several folders";
+            return finding("data.sources", format!("two sources named {}", source.name), expected);
+        }
+        if source.shards.is_empty() {
+            let key = format!("data.sources.{}.shards", source.name);
+            return finding(&key, "empty".to_owned(), "at least one folder of shards");
+        }
+    }
     // An episode's pass may see one stream alone.
     let least = if episodic { 2 } else { 1 };
     let wrong = |source: &&SourceRecipe| !(least..=4096).contains(&data.quota(source));
@@ -152,13 +174,20 @@ fn wrong_batch(recipe: &Recipe) -> Finding {
         return finding(
             &key,
             samples.to_string(),
-            "2 to 4096; batch normalisation of the image-level branch needs two images",
+            if samples > 4096 {
+                "at most 4096"
+            } else {
+                "at least 2: batch normalisation of the image-level branch needs two images"
+            },
         );
     }
-    let wrong_weight = |weight: &f64| !(0.0..=LARGE).contains(weight);
-    if let Some(weight) = data.sources.iter().filter_map(|source| source.weight).find(wrong_weight)
-    {
-        return finding("data.sources.weight", weight.to_string(), "0 to 1e6");
+    let weights = || data.sources.iter().map(|source| (source, source.weight.unwrap_or(1.0)));
+    if let Some((source, weight)) = weights().find(|(_, weight)| !(0.0..=LARGE).contains(weight)) {
+        let key = format!("data.sources.{}.weight", source.name);
+        return finding(&key, weight.to_string(), "0 to 1e6");
+    }
+    if data.sampling == SamplingRecipe::Weighted && weights().all(|(_, weight)| weight == 0.0) {
+        return finding("data.sources", "weight 0 everywhere".to_owned(), "one above 0");
     }
     if !(0.0..=1.0).contains(&data.class_uniform) {
         return finding("data.class_uniform", data.class_uniform.to_string(), "0 to 1");

@@ -43,6 +43,9 @@ pub(super) fn expand_preset(table: &mut toml::Table) -> Result<(), String> {
     Ok(())
 }
 
+/// Where tables may be given in part.
+const EXTRA: &str = "augmentation.extra";
+
 /// Fills `[augmentation.extra]`, all of which is off unless listed.
 pub(super) fn expand_extra(table: &mut toml::Table) -> Result<(), String> {
     let Some(toml::Value::Table(augmentation)) = table.get_mut("augmentation") else {
@@ -85,20 +88,31 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
     let (parents, last) = key.rsplit_once('.').unwrap_or(("", key));
     let mut at = table;
     for part in parents.split('.').filter(|part| !part.is_empty()) {
+        let known = known_keys(at);
         at = match at.get_mut(part) {
             Some(toml::Value::Table(inner)) => inner,
-            _ => return Err(wrong(format!("the recipe has no table {part}"))),
+            Some(toml::Value::Array(_)) => {
+                return Err(wrong(format!(
+                    "{part} is a list; hint: give all of it, {part}=[{{ ... }}, ...]"
+                )));
+            }
+            Some(_) => return Err(wrong(format!("{part} is no table, but a value"))),
+            None => return Err(wrong(format!("the recipe has no table {part}; {known}"))),
         };
     }
-    match at.get_mut(last) {
-        Some(old) => *old = value,
-        None => {
-            let known: Vec<&str> = at.keys().map(String::as_str).collect();
-            return Err(wrong(format!(
-                "the recipe has no key {last} there; hint: known keys are {}",
-                known.join(", ")
-            )));
+    let known = known_keys(at);
+    match (at.get_mut(last), value) {
+        // A table of these may list only what differs, here as in the file.
+        (Some(toml::Value::Table(old)), toml::Value::Table(new)) if key.starts_with(EXTRA) => {
+            merge(old, new);
         }
+        (Some(old), value) => *old = value,
+        (None, _) => return Err(wrong(format!("the recipe has no key {last} there; {known}"))),
     }
     Ok(())
+}
+
+fn known_keys(table: &toml::Table) -> String {
+    let keys: Vec<&str> = table.keys().map(String::as_str).collect();
+    format!("hint: known keys are {}", keys.join(", "))
 }

@@ -1,15 +1,17 @@
 //! The first value of the memory.
 
 use burn::tensor::DType;
-use loader::Loader;
-use models::deeplab_v3_plus::DeepLabV3Plus;
+use loader::{Loader, LoaderError};
+use models::network::Network;
 use models::memory::MemoryInit;
 use models::mode::Plain;
 use models::pass::{Normalization, Pass};
 use models::random::mix;
 use shard_store::StoreOptions;
 
+use super::damage::Damage;
 use super::loader_options::{device_colours, initial_options};
+use super::log::Log;
 use super::{Observer, RunError};
 use crate::batches::Upload;
 use crate::loading::LoadingLine;
@@ -18,22 +20,22 @@ use crate::state::State;
 
 /// Gives the memory its first value: class means of F over random crops, in evaluation mode.
 ///
-/// Returns what the loader did, if there was anything to load.
+/// Damage that is met is logged in `loading`, also where the loading fails.
 ///
 /// Source: `memory_initalize` in the reference, which takes two epochs.
 pub(super) fn initialize(
     recipe: &Recipe,
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &mut State,
     store: &StoreOptions,
     observer: &mut dyn Observer,
-) -> Result<Option<LoadingLine>, RunError> {
-    let Some(slots) = &state.memory else { return Ok(None) };
+    loading: &mut Log<LoadingLine>,
+) -> Result<(), RunError> {
+    let Some(slots) = &state.memory else { return Ok(()) };
     let count = recipe.model.memory_init_batches;
     observer.phase("memory initialisation", 0, count);
     let mut init = MemoryInit::new(slots);
     let device = slots.device();
-    let mut loaded = None;
     // Other crops than those of training.
     let seed = mix(recipe.seed ^ 0x6d65_6d6f_7279);
     if count > 0 {
@@ -41,33 +43,37 @@ pub(super) fn initialize(
         let (options, colours) = device_colours(recipe, options, &device);
         let upload = Upload { classes: network.config.classes, colours, device: &device };
         let mut batches = Loader::start(options)?;
-        let mut faults = Vec::new();
-        while let Some(batch) = batches.next() {
-            let batch = batch?;
-            faults.extend(batch.faults.iter().map(ToString::to_string));
-            let all: Vec<usize> = (0..batch.streams.len()).collect();
-            let samples = upload.samples(&batch, &all);
-            let mut pass = Pass::<Plain>::new(
-                &network.layout,
-                state.parameters.clone(),
-                &state.statistics,
-                Normalization::Running,
-            );
-            let feature = network.encode(&mut pass, samples.image).feature;
-            let [_, _, height, width] = feature.dims();
-            let weights = samples.labels.class_weights(
-                [height, width],
-                network.config.classes,
-                recipe.method.label_weights.into(),
-                &device,
-                DType::F32,
-            );
-            init.add(feature, &weights);
-            batches.recycle(batch);
-            observer.advance();
-        }
-        loaded = Some(LoadingLine::new(state.step, &batches.stats(), faults));
+        let mut damage = Damage::new(&batches);
+        let outcome = (|| {
+            while let Some(batch) = batches.next() {
+                let batch = batch?;
+                damage.meet(&batch, observer);
+                let all: Vec<usize> = (0..batch.streams.len()).collect();
+                let samples = upload.samples(&batch, &all);
+                let mut pass = Pass::<Plain>::new(
+                    &network.layout,
+                    state.parameters.clone(),
+                    &state.statistics,
+                    Normalization::Running,
+                );
+                let feature = network.encode(&mut pass, samples.image).feature;
+                let [_, _, height, width] = feature.dims();
+                let weights = samples.labels.class_weights(
+                    [height, width],
+                    network.config.classes,
+                    recipe.method.label_weights.into(),
+                    &device,
+                    DType::F32,
+                );
+                init.add(feature, &weights);
+                batches.recycle(batch);
+                observer.advance();
+            }
+            Ok(())
+        })();
+        damage.log_rest(state.step, &batches, loading)?;
+        outcome.map_err(|error: LoaderError| RunError::from(error))?;
     }
     state.memory = Some(init.finish());
-    Ok(loaded)
+    Ok(())
 }

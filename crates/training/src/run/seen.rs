@@ -13,6 +13,8 @@ pub struct SeenBatch {
     pub classes: Vec<String>,
     /// The samples, domain by domain in the recipe's order.
     pub samples: Vec<SeenSample>,
+    /// Damage that was met, in words.
+    pub faults: Vec<String>,
 }
 
 /// One augmented sample.
@@ -43,9 +45,11 @@ pub struct SeenSample {
 pub fn seen(recipe: &Recipe, step: u64, store: &StoreOptions) -> Result<SeenBatch, RunError> {
     let classes = facts::gather(recipe, "", store)?.classes;
     let options = loader_options(recipe, [step, step + 1], store);
-    let mut seen = SeenBatch { classes, samples: Vec::new() };
+    let mut seen = SeenBatch { classes, samples: Vec::new(), faults: Vec::new() };
     for batch in Loader::start(options)? {
-        for part in &batch?.streams {
+        let batch = batch?;
+        seen.faults.extend(batch.faults.iter().map(ToString::to_string));
+        for part in &batch.streams {
             let samples = (0..part.batch).map(|sample| seen_sample(recipe, part, sample));
             seen.samples.extend(samples);
         }

@@ -1,12 +1,14 @@
 //! Step after step, with logs and checkpoints.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{DType, Tensor};
-use loader::{Batch, Loader, LoaderStats, MetaRole};
-use models::deeplab_v3_plus::DeepLabV3Plus;
+use loader::{Batch, Loader, MetaRole};
+use models::network::Network;
 
+use super::damage::Damage;
 use super::loader_options::{device_colours, loader_options};
+use super::log::Log;
 use super::{Machine, Observer, RunError, RunFacts, first_memory};
 use crate::batches::Upload;
 use crate::checkpoint::{self, CHECKPOINT_FILE};
@@ -15,7 +17,6 @@ use crate::method::{Algorithm, EmptyBatch};
 use crate::metrics::{METRICS_FILE, MetricsLine};
 use crate::optimizer::global_norm;
 use crate::recipe::Recipe;
-use crate::run_log::{LogLine, RunLog};
 use crate::state::State;
 use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 
@@ -28,7 +29,7 @@ pub(super) fn train(
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
     let device = machine.device;
-    let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
+    let network = Network::new(recipe.network(facts.classes.len()));
     let checkpoint_path = out.join(CHECKPOINT_FILE);
     let is_new = !checkpoint_path.exists();
     let mut state = if is_new {
@@ -41,10 +42,8 @@ pub(super) fn train(
     let mut loading =
         Log::<LoadingLine>::open(out.join(LOADING_FILE), (!is_new).then_some(state.step))?;
     if is_new {
-        let met = first_memory::initialize(recipe, &network, &mut state, machine.store, observer)?;
-        if let Some(line) = met.filter(|line| !line.faults.is_empty()) {
-            loading.append(&line)?;
-        }
+        let store = machine.store;
+        first_memory::initialize(recipe, &network, &mut state, store, observer, &mut loading)?;
         checkpoint::save(&checkpoint_path, &network, &state)?;
     }
     observer.phase("training", state.step, recipe.steps);
@@ -55,11 +54,11 @@ pub(super) fn train(
     let (options, colours) = device_colours(recipe, options, device);
     let upload = Upload { classes: network.config.classes, colours, device };
     let mut batches = Loader::start(options)?;
-    let mut damage = Damage { counted: batches.stats(), faults: Vec::new() };
+    let mut damage = Damage::new(&batches);
     let outcome = (|| {
         while let Some(batch) = batches.next() {
             let batch = batch?;
-            damage.faults.extend(batch.faults.iter().map(ToString::to_string));
+            damage.meet(&batch, observer);
             let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
             let (next, report, names) =
                 take_step(recipe, &network, &state, (&batch, &upload), rates);
@@ -76,8 +75,8 @@ pub(super) fn train(
                     log.append(&line)?;
                 }
                 // A resumed run does not meet the damage before its checkpoint again.
-                if logs || !damage.faults.is_empty() {
-                    let loaded = damage.line(state.step, &batches.stats());
+                if logs || damage.is_unlogged() {
+                    let loaded = damage.line(state.step, &batches);
                     loading.append(&loaded)?;
                     observer.logged(&line, &loaded);
                 }
@@ -89,48 +88,8 @@ pub(super) fn train(
         }
         Ok(())
     })();
-    // What was met before an error may be its cause.
-    if !damage.faults.is_empty() {
-        loading.append(&damage.line(state.step, &batches.stats()))?;
-    }
+    damage.log_rest(state.step, &batches, &mut loading)?;
     outcome
-}
-
-/// What the loader did since the line before.
-struct Damage {
-    counted: LoaderStats,
-    faults: Vec<String>,
-}
-
-impl Damage {
-    /// The next line.
-    fn line(&mut self, step: u64, stats: &LoaderStats) -> LoadingLine {
-        let faults = std::mem::take(&mut self.faults);
-        let line = LoadingLine::new(step, &stats.since(&self.counted), faults);
-        self.counted = *stats;
-        line
-    }
-}
-
-/// A log and where it lies.
-struct Log<L> {
-    path: PathBuf,
-    log: RunLog<L>,
-}
-
-impl<L: LogLine> Log<L> {
-    /// Keeps the lines up to `step`; none of a run that begins.
-    fn open(path: PathBuf, step: Option<u64>) -> Result<Self, RunError> {
-        match RunLog::open(&path, step) {
-            Ok(log) => Ok(Self { path, log }),
-            Err(source) => Err(RunError::File { path, source }),
-        }
-    }
-
-    fn append(&mut self, line: &L) -> Result<(), RunError> {
-        let appended = self.log.append(line);
-        appended.map_err(|source| RunError::File { path: self.path.clone(), source })
-    }
 }
 
 /// A state that is not a number is never saved over one that is.
@@ -153,7 +112,7 @@ fn require_finite(line: &MetricsLine, state: &State, empty: EmptyBatch) -> Resul
 /// One step; returns the streams of its two passes too.
 fn take_step(
     recipe: &Recipe,
-    network: &DeepLabV3Plus,
+    network: &Network,
     state: &State,
     (batch, upload): (&Batch, &Upload<'_>),
     [learning_rate, inner_rate]: [f64; 2],

@@ -1,0 +1,194 @@
+//! ResNet and ResNeXt: residual blocks, basic or with a bottleneck.
+//!
+//! Source: He et al., CVPR 2016, and Xie et al., CVPR 2017, as in torchvision (the stride of a
+//! bottleneck is on its 3x3 convolution); dilation as in `network/deepv3plus.py` of the reference:
+//! every 3x3 convolution of a dilated stage has it, the first one too.
+
+use crate::layout::{Init, Layout};
+use crate::mode::{Conv, Mode};
+use crate::pass::Pass;
+
+use super::{BackboneConfig, BackboneName, Stages, stride_and_dilation};
+
+/// Convolutions of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    /// Two 3x3.
+    Basic,
+    /// 1x1 to `widening` times the stage's width, 3x3 in groups, 1x1 to four times that width.
+    Bottleneck { groups: usize, widening: usize },
+}
+
+/// A ResNet's sizes.
+#[derive(Clone, Debug)]
+pub struct ResNet {
+    block: Block,
+    stages: [Stage; 4],
+    stem: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stage {
+    /// The width of the stage in the original's tables: 64, 128, 256, 512.
+    planes: usize,
+    blocks: usize,
+    stride: usize,
+    dilation: usize,
+    /// Whether the stride is on the first convolution of a bottleneck.
+    strides_early: bool,
+}
+
+/// One block's place.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    prefix: &'a str,
+    input: usize,
+    planes: usize,
+    /// Strides of the first and the second convolution, and the dilation of 3x3 ones.
+    strides: [usize; 2],
+    dilation: usize,
+}
+
+impl ResNet {
+    pub(super) fn new(config: &BackboneConfig) -> Self {
+        let plain = Block::Bottleneck { groups: 1, widening: 1 };
+        let (block, blocks) = match config.name {
+            BackboneName::ResNet18 => (Block::Basic, [2, 2, 2, 2]),
+            BackboneName::ResNet34 => (Block::Basic, [3, 4, 6, 3]),
+            BackboneName::ResNet50 => (plain, [3, 4, 6, 3]),
+            BackboneName::ResNet101 => (plain, [3, 4, 23, 3]),
+            BackboneName::ResNet152 => (plain, [3, 8, 36, 3]),
+            BackboneName::ResNext50 => {
+                // A group keeps its four channels in a narrower network.
+                let groups = 32 / config.width_divisor;
+                (Block::Bottleneck { groups, widening: 2 }, [3, 4, 6, 3])
+            }
+        };
+        let blocks = config.blocks.unwrap_or(blocks);
+        let stage = |stage: usize| {
+            let (stride, dilation) = stride_and_dilation(config.output_stride, stage);
+            Stage {
+                planes: (64 << stage) / config.width_divisor,
+                blocks: blocks[stage],
+                stride,
+                dilation,
+                strides_early: stage == 1 && config.second_stage_strides_early,
+            }
+        };
+        Self { block, stages: [0, 1, 2, 3].map(stage), stem: 64 / config.width_divisor }
+    }
+
+    pub(super) fn channels(&self) -> [usize; 4] {
+        self.stages.map(|stage| self.output(stage.planes))
+    }
+
+    pub(super) fn declare(&self, layout: &mut Layout) {
+        layout.conv("layer0.0", [self.stem, 3, 7], Init::KaimingFanOut);
+        layout.batch_norm_layer("layer0.1", self.stem, 0.0);
+        self.for_each_block(|place| {
+            let Place { prefix, input, planes, .. } = place;
+            let output = self.output(planes);
+            let convs = match self.block {
+                Block::Basic => vec![[planes, input, 3], [planes, planes, 3]],
+                Block::Bottleneck { groups, .. } => {
+                    let width = self.width(planes);
+                    vec![[width, input, 1], [width, width / groups, 3], [output, width, 1]]
+                }
+            };
+            for (number, shape) in (1..).zip(convs) {
+                layout.conv(&format!("{prefix}.conv{number}"), shape, Init::KaimingFanOut);
+                layout.batch_norm_layer(&format!("{prefix}.bn{number}"), shape[0], 0.0);
+            }
+            if self.has_projection(place) {
+                let name = format!("{prefix}.downsample");
+                layout.conv(&format!("{name}.0"), [output, input, 1], Init::KaimingFanOut);
+                layout.batch_norm_layer(&format!("{name}.1"), output, 0.0);
+            }
+        });
+    }
+
+    pub(super) fn run<M: Mode>(&self, pass: &mut Pass<'_, M>, image: M::T<4>) -> Stages<M> {
+        let stem = Conv { stride: 2, padding: 3, ..Conv::POINTWISE };
+        let x = pass.conv_norm_relu(["layer0.0", "layer0.1"], image, stem);
+        let mut x = M::max_pool3(x);
+        let mut ends = Vec::with_capacity(4);
+        let mut last = 0;
+        self.for_each_stage_block(|stage, place| {
+            if stage != last {
+                ends.push(x.clone());
+                last = stage;
+            }
+            x = self.run_block(pass, place, x.clone());
+        });
+        let [first, second, third] = ends.try_into().ok().expect("invariant: four stages");
+        Stages { stages: [first, second, third, x] }
+    }
+
+    fn run_block<M: Mode>(&self, pass: &mut Pass<'_, M>, place: Place<'_>, x: M::T<4>) -> M::T<4> {
+        let Place { prefix, strides: [first, second], dilation, .. } = place;
+        let name = |part: &str| format!("{prefix}.{part}");
+        let (one, two) = ([&*name("conv1"), &*name("bn1")], [&*name("conv2"), &*name("bn2")]);
+        let y = match self.block {
+            Block::Basic => {
+                let y = pass.conv_norm_relu(one, x.clone(), Conv::same3(first, dilation));
+                let y = pass.conv(two[0], y, Conv::same3(second, dilation));
+                pass.batch_norm(two[1], y)
+            }
+            Block::Bottleneck { groups, .. } => {
+                let conv = Conv { stride: first, ..Conv::POINTWISE };
+                let y = pass.conv_norm_relu(one, x.clone(), conv);
+                let conv = Conv { groups, ..Conv::same3(second, dilation) };
+                let y = pass.conv_norm_relu(two, y, conv);
+                let y = pass.conv(&name("conv3"), y, Conv::POINTWISE);
+                pass.batch_norm(&name("bn3"), y)
+            }
+        };
+        let shortcut = if self.has_projection(place) {
+            let conv = Conv { stride: first * second, ..Conv::POINTWISE };
+            let x = pass.conv(&name("downsample.0"), x, conv);
+            pass.batch_norm(&name("downsample.1"), x)
+        } else {
+            x
+        };
+        M::relu(M::add(y, shortcut))
+    }
+
+    fn for_each_block(&self, mut use_block: impl FnMut(Place<'_>)) {
+        self.for_each_stage_block(|_, place| use_block(place));
+    }
+
+    /// Calls with the stage's number and each of its blocks, in order.
+    fn for_each_stage_block(&self, mut use_block: impl FnMut(usize, Place<'_>)) {
+        let mut input = self.stem;
+        for (number, stage) in self.stages.iter().enumerate() {
+            let Stage { planes, blocks, stride, dilation, strides_early } = *stage;
+            for block in 0..blocks {
+                let stride = if block == 0 { stride } else { 1 };
+                let is_first = strides_early || self.block == Block::Basic;
+                let strides = if is_first { [stride, 1] } else { [1, stride] };
+                let prefix = format!("layer{}.{block}", number + 1);
+                use_block(number, Place { prefix: &prefix, input, planes, strides, dilation });
+                input = self.output(planes);
+            }
+        }
+    }
+
+    /// A block that changes size or width takes its shortcut through a 1x1 convolution.
+    fn has_projection(&self, place: Place<'_>) -> bool {
+        place.strides != [1, 1] || place.input != self.output(place.planes)
+    }
+
+    fn width(&self, planes: usize) -> usize {
+        match self.block {
+            Block::Basic => planes,
+            Block::Bottleneck { widening, .. } => planes * widening,
+        }
+    }
+
+    fn output(&self, planes: usize) -> usize {
+        match self.block {
+            Block::Basic => planes,
+            Block::Bottleneck { .. } => planes * 4,
+        }
+    }
+}
