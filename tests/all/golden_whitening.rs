@@ -1,6 +1,7 @@
 //! Norms equal PyTorch's, whitening losses and their statistics those of the authors' code.
 
 use std::path::Path;
+use std::slice::from_ref;
 
 use burn::tensor::{DType, Device, Tensor};
 use models::layout::{Layout, tensor_from};
@@ -11,13 +12,10 @@ use models::normalization::sensitivity::{CovarianceTrial, SensitivePairs};
 use models::normalization::whitening_loss::{CovarianceMask, whitening_loss};
 use models::pass::{Normalization, Pass, updated_statistics};
 
-use crate::golden::{GoldenFile, assert_close, values};
+use crate::golden::{Golden, GoldenFile, assert_close, values};
 
 /// f64 on both sides, sums of a hundred terms.
 const TOLERANCE: f64 = 1e-13;
-
-/// Newton's iteration multiplies some twenty matrices, whose rounding adds up.
-const WHITENING_TOLERANCE: f64 = 1e-12;
 
 fn misc() -> (GoldenFile, Device) {
     (GoldenFile::read("misc_f64.safetensors"), Device::flex())
@@ -60,7 +58,7 @@ fn selective_whitening_loss_and_its_gradient_equal_the_reference() {
     let mask = CovarianceMask::sensitive(&sensitive_pairs(&file, &device), &device, DType::F64);
     let map: Tensor<4> = file.get("isw.x_fmap").tensor(&device, DType::F64);
     let map = map.autodiff().require_grad();
-    let loss = whitening_loss::<Plain>(&[map.clone()], &[mask]);
+    let loss = whitening_loss::<Plain>(from_ref(&map), &[mask]);
     assert_close("loss", &values(&loss), &file.get("isw.loss").values, TOLERANCE);
     let gradient = map.grad(&loss.backward()).expect("a gradient");
     assert_close("gradient", &values(&gradient), &file.get("isw.loss_grad").values, TOLERANCE);
@@ -72,7 +70,7 @@ fn whitening_loss_of_all_pairs_equals_the_reference_and_is_averaged_over_layers(
     let mask = CovarianceMask::all_pairs(12, 0.0, &device, DType::F64);
     let map: Tensor<4> = file.get("isw.x_fmap").tensor(&device, DType::F64);
     let expected = &file.get("irw.loss_margin0").values;
-    let one = whitening_loss::<Plain>(&[map.clone()], &[mask.clone()]);
+    let one = whitening_loss::<Plain>(from_ref(&map), from_ref(&mask));
     assert_close("one layer", &values(&one), expected, TOLERANCE);
     let zero = map.zeros_like();
     let three = whitening_loss::<Plain>(&[map.clone(), zero, map], &vec![mask; 3]);
@@ -81,37 +79,54 @@ fn whitening_loss_of_all_pairs_equals_the_reference_and_is_averaged_over_layers(
 
 type Apply = fn(&mut Pass<'_, Plain>, Tensor<4>) -> Tensor<4>;
 
-/// A norm of the file with its tensors, as a network has it.
+/// A norm of the file, as a network has it under the name `n`.
 struct Case {
-    file: GoldenFile,
     /// What its tensors begin with.
     prefix: &'static str,
     layout: Layout,
     apply: Apply,
+}
+
+/// Where and how exactly the norms are computed.
+struct Setting {
+    device: Device,
+    dtype: DType,
     tolerance: f64,
 }
 
-impl Case {
-    fn new(prefix: &'static str, declare: impl Fn(&mut Layout)) -> Self {
+impl Setting {
+    fn check(&self, case: &Case) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("normalization");
         let file = GoldenFile::read_from(&folder, "normalization_f64.safetensors");
-        let mut layout = Layout::default();
-        declare(&mut layout);
-        Self { file, prefix, layout, apply: |_, x| x, tolerance: TOLERANCE }
+        Comparison { setting: self, case, file }.check();
     }
+}
 
-    /// The tensor `part` of the norm whose parameters are named `n.` here and nothing there.
-    fn get(&self, part: &str, name: &str) -> Vec<f64> {
+struct Comparison<'a> {
+    setting: &'a Setting,
+    case: &'a Case,
+    file: GoldenFile,
+}
+
+impl Comparison<'_> {
+    /// The tensor of the norm that is called `part`, followed by its `name` but for our `n.`.
+    fn get(&self, part: &str, name: &str) -> &Golden {
         let name = name.strip_prefix("n.").unwrap_or(name);
-        self.file.get(&format!("{}.{part}{name}", self.prefix)).values.clone()
+        self.file.get(&format!("{}.{part}{name}", self.case.prefix))
     }
 
     fn flat(&self, part: &str, name: &str) -> Tensor<1> {
-        tensor_from(&self.get(part, name), &Device::flex(), DType::F64)
+        tensor_from(&self.get(part, name).values, &self.setting.device, self.setting.dtype)
+    }
+
+    fn close<const D: usize>(&self, found: &Tensor<D>, part: &str, name: &str) {
+        let what = format!("{} {part}{name}", self.case.prefix);
+        let expected = &self.get(part, name).values;
+        assert_close(&what, &values(found), expected, self.setting.tolerance);
     }
 
     fn statistics(&self, part: &str) -> Vec<BatchStatistics> {
-        let specs = self.layout.statistics();
+        let specs = self.case.layout.statistics();
         let read = |name: &str| self.flat(part, name);
         specs
             .iter()
@@ -121,43 +136,33 @@ impl Case {
 
     /// Output, gradients and running averages in training, then the output in evaluation.
     fn check(&self) {
-        let device = Device::flex();
-        let close = |what: &str, found: &[f64], expected: &[f64]| {
-            assert_close(&format!("{} {what}", self.prefix), found, expected, self.tolerance);
-        };
-        let tracked = |x: Tensor<1>| x.autodiff().require_grad();
-        let parameters: Vec<Tensor<1>> = self
-            .layout
-            .parameters
-            .iter()
-            .map(|spec| tracked(self.flat("before.", &spec.name)))
-            .collect();
-        let x: Tensor<4> = self.file.get(&format!("{}.x", self.prefix)).tensor(&device, DType::F64);
+        let Case { layout, apply, .. } = self.case;
+        let parameters: Vec<Tensor<1>> =
+            layout.parameters.iter().map(|spec| self.flat("before.", &spec.name)).collect();
+        let tracked: Vec<Tensor<1>> =
+            parameters.iter().map(|x| x.clone().autodiff().require_grad()).collect();
+        let x: Tensor<4> = self.get("x", "").tensor(&self.setting.device, self.setting.dtype);
         let image = x.clone().autodiff().require_grad();
         let before = self.statistics("before.");
-        let mut pass =
-            Pass::<Plain>::new(&self.layout, parameters.clone(), &before, Normalization::Batch);
-        let y = (self.apply)(&mut pass, image.clone());
-        close("output in training", &values(&y), &self.get("train", ""));
+        let mut pass = Pass::<Plain>::new(layout, tracked.clone(), &before, Normalization::Batch);
+        let y = apply(&mut pass, image.clone());
+        self.close(&y, "train", "");
 
         let cotangent = self.flat("c", "").reshape(y.dims());
         let gradients = (y * cotangent).sum().backward();
-        let of_image = image.grad(&gradients).expect("a gradient");
-        close("gradient of the image", &values(&of_image), &self.get("grad.x", ""));
-        for (spec, parameter) in self.layout.parameters.iter().zip(&parameters) {
+        self.close(&image.grad(&gradients).expect("a gradient"), "grad.x", "");
+        for (spec, parameter) in layout.parameters.iter().zip(&tracked) {
             let found = parameter.grad(&gradients).expect("a gradient");
-            close(&spec.name, &values(&found), &self.get("grad.", &spec.name));
+            self.close(&found, "grad.", &spec.name);
         }
 
         let after = updated_statistics(&before, &pass.observed);
-        for (spec, after) in self.layout.statistics().iter().zip(&after) {
-            close(&spec.mean, &values(&after.mean), &self.get("after.", &spec.mean));
-            close(&spec.variance, &values(&after.variance), &self.get("after.", &spec.variance));
+        for (spec, after) in layout.statistics().iter().zip(&after) {
+            self.close(&after.mean, "after.", &spec.mean);
+            self.close(&after.variance, "after.", &spec.variance);
         }
-        let untracked = parameters.into_iter().map(Tensor::without_autodiff).collect();
-        let mut pass = Pass::<Plain>::new(&self.layout, untracked, &after, Normalization::Running);
-        let y = (self.apply)(&mut pass, x);
-        close("output in evaluation", &values(&y), &self.get("eval", ""));
+        let mut pass = Pass::<Plain>::new(layout, parameters, &after, Normalization::Running);
+        self.close(&apply(&mut pass, x), "eval", "");
     }
 }
 
@@ -167,40 +172,62 @@ fn places(kind: NormKind) -> NormPlaces {
     NormPlaces { stages: [kind; 4], ..NormPlaces::default() }
 }
 
-fn apply(kind: NormKind, pass: &mut Pass<'_, Plain>, x: Tensor<4>) -> Tensor<4> {
+fn run(kind: NormKind, pass: &mut Pass<'_, Plain>, x: Tensor<4>) -> Tensor<4> {
     places(kind).apply(pass, "n", PLACE, x, &mut Vec::new())
 }
 
-#[test]
-fn instance_norms_equal_pytorch() {
-    for kind in [NormKind::Instance, NormKind::InstanceWhitening] {
-        let case = Case::new("instance", |layout| places(kind).declare(layout, "n", PLACE, 3));
-        assert!(case.layout.parameters.is_empty());
-        let apply: Apply = match kind {
-            NormKind::Instance => |pass, x| apply(NormKind::Instance, pass, x),
-            _ => |pass, x| apply(NormKind::InstanceWhitening, pass, x),
-        };
-        Case { apply, ..case }.check();
-    }
-    let declare =
-        |layout: &mut Layout| places(NormKind::InstanceAffine).declare(layout, "n", PLACE, 3);
-    let apply = |pass: &mut Pass<'_, Plain>, x| apply(NormKind::InstanceAffine, pass, x);
-    Case { apply, ..Case::new("instance-affine", declare) }.check();
+fn case(prefix: &'static str, kind: NormKind, channels: usize, apply: Apply) -> Case {
+    let mut layout = Layout::default();
+    places(kind).declare(&mut layout, "n", PLACE, channels);
+    Case { prefix, layout, apply }
+}
+
+fn instance() -> Case {
+    case("instance", NormKind::Instance, 3, |pass, x| run(NormKind::Instance, pass, x))
+}
+
+fn instance_whitening() -> Case {
+    let apply: Apply = |pass, x| run(NormKind::InstanceWhitening, pass, x);
+    case("instance", NormKind::InstanceWhitening, 3, apply)
+}
+
+fn instance_affine() -> Case {
+    let apply: Apply = |pass, x| run(NormKind::InstanceAffine, pass, x);
+    case("instance-affine", NormKind::InstanceAffine, 3, apply)
+}
+
+fn switchable() -> Case {
+    case("switchable", NormKind::Switchable, 32, |pass, x| run(NormKind::Switchable, pass, x))
+}
+
+fn ibn_a() -> Case {
+    let mut layout = Layout::default();
+    NormPreset::IbnA.places().declare_first(&mut layout, "n", 0, 5);
+    let apply: Apply = |pass, x| NormPreset::IbnA.places().apply_first(pass, "n", 0, x);
+    Case { prefix: "ibn-a", layout, apply }
 }
 
 #[test]
-fn ibn_a_equals_pytorch() {
-    let declare = |layout: &mut Layout| NormPreset::IbnA.places().declare_first(layout, "n", 0, 5);
-    let apply =
-        |pass: &mut Pass<'_, Plain>, x| NormPreset::IbnA.places().apply_first(pass, "n", 0, x);
-    Case { apply, ..Case::new("ibn-a", declare) }.check();
+fn instance_norms_and_ibn_a_equal_pytorch() {
+    let setting = Setting { device: Device::flex(), dtype: DType::F64, tolerance: TOLERANCE };
+    for case in [instance(), instance_whitening(), instance_affine(), ibn_a()] {
+        setting.check(&case);
+    }
 }
 
 #[test]
 fn switchable_whitening_equals_the_reference() {
-    let declare =
-        |layout: &mut Layout| places(NormKind::Switchable).declare(layout, "n", PLACE, 32);
-    let apply = |pass: &mut Pass<'_, Plain>, x| apply(NormKind::Switchable, pass, x);
-    let tolerance = WHITENING_TOLERANCE;
-    Case { apply, tolerance, ..Case::new("switchable", declare) }.check();
+    // Newton's iteration multiplies some twenty matrices, whose rounding adds up.
+    let setting = Setting { device: Device::flex(), dtype: DType::F64, tolerance: 1e-12 };
+    setting.check(&switchable());
+}
+
+#[test]
+fn norms_on_software_vulkan_equal_pytorch() {
+    let opened = kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}"));
+    // f32: 24 bits, and the same sums of a hundred terms and twenty matrices.
+    let setting = Setting { device: opened.device, dtype: DType::F32, tolerance: 5e-6 };
+    for case in [instance(), instance_affine(), ibn_a(), switchable()] {
+        setting.check(&case);
+    }
 }

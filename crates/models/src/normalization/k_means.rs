@@ -119,13 +119,10 @@ impl Prefixes {
             return;
         }
         let end = ends.start + ends.len() / 2;
-        let (mut best, mut least) = (begins.start, f64::INFINITY);
-        for begin in begins.start..begins.end.min(end) {
-            let cost = before[begin] + points.cost(begin..end);
-            if cost < least {
-                (best, least) = (begin, cost);
-            }
-        }
+        let (least, best) = (begins.start..begins.end.min(end))
+            .map(|begin| (before[begin] + points.cost(begin..end), begin))
+            .reduce(|best, next| if next.0 < best.0 { next } else { best })
+            .expect("invariant: a cluster begins before it ends");
         (self.begins[end], self.costs[end]) = (best, least);
         self.fill(points, before, ends.start..end, begins.start..best + 1);
         self.fill(points, before, end + 1..ends.end, best..begins.end);

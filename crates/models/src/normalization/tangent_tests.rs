@@ -142,7 +142,7 @@ fn a_sum_below_the_margin_is_no_loss() {
     let map = map.reshape([1, 2, 1, 2]);
     let of = |relaxation: f64| {
         let mask = CovarianceMask::all_pairs(2, relaxation, &Device::flex(), DType::F64);
-        whitening_loss::<Plain>(&[map.clone()], &[mask]).into_scalar::<f64>()
+        whitening_loss::<Plain>(std::slice::from_ref(&map), &[mask]).into_scalar::<f64>()
     };
     // One pair with a covariance of 1; half of it is floored to no margin.
     assert_eq!([of(0.0), of(2.0), of(1.0), of(0.5)], [1.0, 1.0, 0.0, 0.0]);
