@@ -21,14 +21,38 @@ fn misc() -> (GoldenFile, Device) {
     (GoldenFile::read("misc_f64.safetensors"), Device::flex())
 }
 
-fn sensitive_pairs(file: &GoldenFile, device: &Device) -> SensitivePairs {
+fn software_vulkan() -> Device {
+    kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
+}
+
+/// The pairs that the file's four images in two views give, and their mean variances.
+fn sensitive_pairs(file: &GoldenFile, device: &Device, dtype: DType) -> (SensitivePairs, Vec<f64>) {
     let mut trial = CovarianceTrial::new();
     for image in 0..4 {
-        trial.add(&[file.get(&format!("isw.fmap{image}")).tensor(device, DType::F64)]);
+        trial.add(&[file.get(&format!("isw.fmap{image}")).tensor(device, dtype)]);
     }
-    let variances = trial.variances().expect("four images");
-    assert_close("mean", &variances[0], &file.get("isw.var_mean").values, TOLERANCE);
-    trial.sensitive(3).expect("four images").remove(0)
+    let variances = trial.variances().expect("four images").remove(0);
+    (trial.sensitive(3).expect("four images").remove(0), variances)
+}
+
+fn check_selective_whitening(device: &Device, dtype: DType, tolerance: f64) {
+    let file = GoldenFile::read("misc_f64.safetensors");
+    let close = |what: &str, found: &[f64], key: &str| {
+        assert_close(what, found, &file.get(key).values, tolerance);
+    };
+    let (pairs, variances) = sensitive_pairs(&file, device, dtype);
+    close("variances", &variances, "isw.var_mean");
+    let mask: Vec<f64> = pairs.entries().iter().map(|x| f64::from(u8::from(*x))).collect();
+    assert_eq!(mask, file.get("isw.mask").values);
+    assert_eq!(pairs.count() as f64, file.get("isw.num_sensitive").values[0]);
+
+    let mask = CovarianceMask::sensitive(&pairs, device, dtype);
+    let map: Tensor<4> = file.get("isw.x_fmap").tensor(device, dtype);
+    let map = map.autodiff().require_grad();
+    let loss = whitening_loss::<Plain>(from_ref(&map), &[mask]);
+    close("loss", &values(&loss), "isw.loss");
+    let gradient = map.grad(&loss.backward()).expect("a gradient");
+    close("gradient", &values(&gradient), "isw.loss_grad");
 }
 
 #[test]
@@ -44,24 +68,14 @@ fn the_variance_between_the_views_of_each_image_equals_the_reference() {
 }
 
 #[test]
-fn the_sensitive_pairs_of_three_clusters_equal_the_reference() {
-    let (file, device) = misc();
-    let pairs = sensitive_pairs(&file, &device);
-    let found: Vec<f64> = pairs.entries().iter().map(|x| f64::from(u8::from(*x))).collect();
-    assert_eq!(found, file.get("isw.mask").values);
-    assert_eq!(pairs.count() as f64, file.get("isw.num_sensitive").values[0]);
+fn sensitive_pairs_and_their_loss_and_its_gradient_equal_the_reference() {
+    check_selective_whitening(&Device::flex(), DType::F64, TOLERANCE);
 }
 
 #[test]
-fn selective_whitening_loss_and_its_gradient_equal_the_reference() {
-    let (file, device) = misc();
-    let mask = CovarianceMask::sensitive(&sensitive_pairs(&file, &device), &device, DType::F64);
-    let map: Tensor<4> = file.get("isw.x_fmap").tensor(&device, DType::F64);
-    let map = map.autodiff().require_grad();
-    let loss = whitening_loss::<Plain>(from_ref(&map), &[mask]);
-    assert_close("loss", &values(&loss), &file.get("isw.loss").values, TOLERANCE);
-    let gradient = map.grad(&loss.backward()).expect("a gradient");
-    assert_close("gradient", &values(&gradient), &file.get("isw.loss_grad").values, TOLERANCE);
+fn sensitive_pairs_and_their_loss_on_software_vulkan_equal_the_reference() {
+    // f32, 24 bits, and differences of covariances that are squared.
+    check_selective_whitening(&software_vulkan(), DType::F32, 5e-6);
 }
 
 #[test]
@@ -224,9 +238,8 @@ fn switchable_whitening_equals_the_reference() {
 
 #[test]
 fn norms_on_software_vulkan_equal_pytorch() {
-    let opened = kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}"));
     // f32: 24 bits, and the same sums of a hundred terms and twenty matrices.
-    let setting = Setting { device: opened.device, dtype: DType::F32, tolerance: 5e-6 };
+    let setting = Setting { device: software_vulkan(), dtype: DType::F32, tolerance: 5e-6 };
     for case in [instance(), instance_affine(), ibn_a(), switchable()] {
         setting.check(&case);
     }

@@ -45,7 +45,7 @@ impl NormPreset {
     #[must_use]
     pub fn whitening(self) -> Option<Whitening> {
         let (weight, pairs) = match self {
-            Self::Iw => (0.8, WhitenedPairs::All),
+            Self::Iw => (0.8, WhitenedPairs::All {}),
             Self::Irw => (0.6, WhitenedPairs::Relaxed { relaxation: 64.0 }),
             Self::Isw => (
                 0.6,
@@ -77,8 +77,8 @@ pub struct Whitening {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum WhitenedPairs {
-    /// IW: all.
-    All,
+    /// IW: all. The braces have serde refuse unknown keys here too.
+    All {},
     /// IRW: all, less a margin.
     Relaxed {
         /// The margin is the number of pairs divided by this, rounded down (`--relax_denom`).
@@ -127,7 +127,7 @@ impl Whitening {
     pub fn check(&self, places: &NormPlaces) -> Result<(), WhiteningError> {
         let positive = "a number above 0";
         let ranges = match self.pairs {
-            WhitenedPairs::All => vec![],
+            WhitenedPairs::All {} => vec![],
             WhitenedPairs::Relaxed { relaxation } => {
                 vec![("pairs.relaxation", relaxation, relaxation > 0.0, positive)]
             }
@@ -186,8 +186,8 @@ mod tests {
         let refused = |weight: f64, pairs: WhitenedPairs| {
             Whitening { weight, pairs }.check(&places).unwrap_err().to_string()
         };
-        assert!(refused(f64::NAN, WhitenedPairs::All).starts_with("weight: found NaN"));
-        assert!(refused(-0.1, WhitenedPairs::All).starts_with("weight: found -0.1"));
+        assert!(refused(f64::NAN, WhitenedPairs::All {}).starts_with("weight: found NaN"));
+        assert!(refused(-0.1, WhitenedPairs::All {}).starts_with("weight: found -0.1"));
         let relaxed = WhitenedPairs::Relaxed { relaxation: 0.0 };
         assert!(refused(1.0, relaxed).starts_with("pairs.relaxation: found 0"));
         let one_cluster = WhitenedPairs::Sensitive {
@@ -197,7 +197,7 @@ mod tests {
             clusters: 1,
         };
         assert!(refused(1.0, one_cluster).starts_with("pairs.clusters: found 1"));
-        let nothing = Whitening { weight: 1.0, pairs: WhitenedPairs::All };
+        let nothing = Whitening { weight: 1.0, pairs: WhitenedPairs::All {} };
         let error = nothing.check(&NormPreset::Ibn.places()).unwrap_err();
         assert_eq!(error, WhiteningError::NothingToWhiten);
     }

@@ -154,3 +154,48 @@ fn inverse_square_root<M: Mode>(covariance: M::T<4>, (device, dtype): &(Device, 
     }
     M::mul(root, inverse_root_of_trace)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::weights;
+
+    #[test]
+    fn running_statistics_are_stored_in_the_shapes_of_the_reference_and_come_back() {
+        let mut layout = Layout::default();
+        declare(&mut layout, "sw", 48);
+        layout.batch_norm_layer("bn", 2, 0.0);
+        let device = Device::flex();
+        let parameters = layout.init_parameters(0, &device, DType::F32);
+        let numbered = |len: usize| {
+            tensor_from(&(0..len).map(|i| i as f64).collect::<Vec<_>>(), &device, DType::F32)
+        };
+        // Batch norms come first, wherever they are in the network.
+        let statistics = [[2, 2], [48, 768]].map(|[mean, variance]| BatchStatistics {
+            mean: numbered(mean),
+            variance: numbered(variance),
+        });
+        let named = weights::named_tensors(&layout, &parameters, &statistics);
+        assert_eq!(named["sw.running_mean"].shape, [3, 16, 1]);
+        assert_eq!(named["sw.running_cov"].shape, [3, 16, 16]);
+        assert_eq!(named["bn.running_var"].shape, [2]);
+        let (_, back) = weights::upload(&layout, &named, Path::new("file"), &device).unwrap();
+        for (back, statistics) in back.into_iter().zip(statistics) {
+            assert_eq!(back.mean.into_data(), statistics.mean.into_data());
+            assert_eq!(back.variance.into_data(), statistics.variance.into_data());
+        }
+    }
+
+    #[test]
+    fn mean_and_covariance_start_at_zero_as_in_the_reference() {
+        let mut layout = Layout::default();
+        declare(&mut layout, "sw", 4);
+        let statistics = layout.init_statistics(&Device::flex(), DType::F64).remove(0);
+        let values = |x: burn::tensor::Tensor<1>| x.try_into_vec_as::<f64>().unwrap();
+        // A narrow layer is one group.
+        assert_eq!(values(statistics.mean), [0.0; 4]);
+        assert_eq!(values(statistics.variance), [0.0; 16]);
+    }
+}
