@@ -173,6 +173,26 @@ mod tests {
     }
 
     #[test]
+    fn no_other_two_borders_are_better_in_a_long_list() {
+        for trial in 0..10 {
+            let stream = Stream::new(trial, 1, "k-means");
+            // Crowded near 0 with a long tail, as variances are.
+            let mut values: Vec<f64> = (0..60).map(|i| stream.uniform(i).powi(4)).collect();
+            values.sort_unstable_by(f64::total_cmp);
+            let borders = (1..60).flat_map(|first| (first + 1..60).map(move |last| (first, last)));
+            let best = borders
+                .map(|(first, last)| {
+                    let of = |i: usize| usize::from(i >= first) + usize::from(i >= last);
+                    sum_of_squares(&values, &(0..60).map(of).collect::<Vec<_>>())
+                })
+                .fold(f64::INFINITY, f64::min);
+            let found = sum_of_squares(&values, &cluster(&values, 3).assignment);
+            // Sixty squares below 1, in f64.
+            assert!((found - best).abs() <= 1e-13, "trial {trial}: {found}, not {best}");
+        }
+    }
+
+    #[test]
     fn clusters_rise_and_their_centroids_are_the_means() {
         let found = cluster(&[5.0, 0.0, 0.5, 9.0, 5.5, 0.0], 3);
         assert_eq!(found.assignment, [1, 0, 0, 2, 1, 0]);

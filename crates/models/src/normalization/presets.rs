@@ -181,6 +181,27 @@ mod tests {
     }
 
     #[test]
+    fn presets_put_norms_where_the_scripts_do() {
+        // `--wt_layer` of `train_r50os16_gtav_*.sh`, whose 1 and 2 differ in their loss alone.
+        let kinds = [
+            NormKind::Batch,
+            NormKind::InstanceWhitening,
+            NormKind::InstanceWhitening,
+            NormKind::Instance,
+            NormKind::InstanceAffine,
+            NormKind::Switchable,
+        ];
+        let scripts = [0, 0, 4, 1, 1, 2, 5];
+        for (preset, digit) in ALL.into_iter().zip(scripts) {
+            let places = preset.places();
+            let digits = [0, 0, digit, digit, digit, 0, 0];
+            let found = [places.stem.as_slice(), &places.stages].concat();
+            assert_eq!(found, digits.map(|digit: usize| kinds[digit]), "{preset:?}");
+            assert_eq!(places.ibn_a, preset == NormPreset::IbnA);
+        }
+    }
+
+    #[test]
     fn a_value_that_no_run_can_have_is_refused_by_its_key() {
         let places = NormPreset::Isw.places();
         let refused = |weight: f64, pairs: WhitenedPairs| {
