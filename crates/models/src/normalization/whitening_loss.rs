@@ -52,8 +52,11 @@ impl CovarianceMask {
     }
 }
 
-/// Mean over the layers of [`layer_loss`]; `maps` and `masks` belong together in order.
+/// Mean over layers and images of `max(0, (sum |covariance| - margin) / count)` over the entries
+/// that count; `maps` and `masks` belong together in order.
 ///
+/// A layer of which no entry counts has no loss. The reference also adds 1e-5 to the covariance's
+/// diagonal, which no mask keeps.
 /// Shapes: each map `[B, C, H, W]`, as whitening gave it; result `[1]`.
 ///
 /// # Panics
@@ -70,10 +73,7 @@ pub fn whitening_loss<M: Mode>(maps: &[M::T<4>], masks: &[CovarianceMask]) -> M:
     M::scale(total, share)
 }
 
-/// Mean over the images of `max(0, (sum |covariance| - margin) / count)` over entries that count.
-///
-/// No entry, no loss. The reference also adds 1e-5 to the covariance's diagonal, which no mask
-/// keeps.
+/// The loss of one layer, a mean over the images.
 fn layer_loss<M: Mode>(map: M::T<4>, mask: &CovarianceMask) -> M::T<1> {
     let [batch, _, _, _] = M::dims(&map);
     let counted = M::mul(covariance::<M>(map), M::constant(mask.mask.clone()));
