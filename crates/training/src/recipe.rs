@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use models::backbone::BackboneName;
 use models::network::{ModelName, NetworkConfig};
+use models::normalization::presets::NormPreset;
 use serde::{Deserialize, Serialize};
 
 use crate::method::Method;
@@ -71,6 +72,8 @@ pub struct ModelRecipe {
     pub output_stride: usize,
     /// Dilations of the ASPP, as many as the model has; scale them with the crop.
     pub aspp_rates: Vec<usize>,
+    /// What normalises: `batch`, `ibn-a`, `ibn`, `iw`, `irw`, `isw` or `switchable`.
+    pub normalization: NormPreset,
     /// Whether the network has a categorical memory.
     pub memory: bool,
     /// Batches (of all domains) that give the memory its first value.
@@ -201,6 +204,8 @@ impl Recipe {
             width_divisor: self.model.width_divisor,
             output_stride: self.model.output_stride,
             aspp_rates: self.model.aspp_rates.clone(),
+            normalization: self.model.normalization.places(),
+            whitening: self.model.normalization.whitening(),
             classes,
             memory: self.model.memory,
         }
