@@ -88,6 +88,17 @@ pub fn host_tensor<const D: usize>(x: &Tensor<D>, shape: &[usize]) -> HostTensor
     HostTensor { shape: shape.to_vec(), values }
 }
 
+/// Names and shapes of what [`named_tensors`] gives, and of the memory `[K, C]` if there is one.
+#[must_use]
+pub fn expected_tensors(layout: &Layout, memory: Option<[usize; 2]>) -> Vec<(String, Vec<usize>)> {
+    let parameters = layout.parameters.iter().map(|spec| (spec.name.clone(), spec.shape.clone()));
+    let statistics = layout.batch_norms.iter().flat_map(|(name, channels)| {
+        ["running_mean", "running_var"].map(|part| (format!("{name}.{part}"), vec![*channels]))
+    });
+    let memory = memory.map(|shape| (MEMORY_KEY.to_owned(), shape.to_vec()));
+    parameters.chain(statistics).chain(memory).collect()
+}
+
 /// Parameters and running statistics under the reference's keys.
 #[must_use]
 pub fn named_tensors(
