@@ -92,9 +92,18 @@ pub enum ReadError {
 /// # Errors
 /// See [`ReadError`].
 pub fn read(path: &Path, key: Option<&str>) -> Result<WeightsFile, ReadError> {
+    let bytes =
+        fs::read(path).map_err(|source| ReadError::Read { path: path.to_owned(), source })?;
+    read_bytes(&bytes, path, key)
+}
+
+/// As [`read`], of a file in memory; `path` is named in errors.
+///
+/// # Errors
+/// See [`ReadError`].
+pub fn read_bytes(bytes: &[u8], path: &Path, key: Option<&str>) -> Result<WeightsFile, ReadError> {
     let path = || path.to_owned();
-    let bytes = fs::read(path()).map_err(|source| ReadError::Read { path: path(), source })?;
-    let format = Format::detect(&bytes).ok_or_else(|| ReadError::UnknownFormat { path: path() })?;
+    let format = Format::detect(bytes).ok_or_else(|| ReadError::UnknownFormat { path: path() })?;
     let damaged = |reason| ReadError::Damaged { path: path(), format, reason };
     let Contents { tensors, not_read } = if format == Format::Safetensors {
         let tensors = safetensors_file::tensors(bytes).map_err(damaged)?;
