@@ -8,6 +8,7 @@ mod golden_meta;
 mod golden_misc;
 mod golden_multi_iter;
 mod gpu_augmentation;
+mod initial_weights;
 mod paper_reading;
 mod recipes;
 mod runs;

@@ -45,6 +45,15 @@ pub enum WeightsError {
         /// Why.
         reason: String,
     },
+    /// A tensor is in no place of the model.
+    #[error("{}: tensor {name} is not one of the model's; hint: the file belongs to another model \
+             than the recipe's, or `train import` has not been over it", path.display())]
+    Unexpected {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
     /// A tensor is missing.
     #[error("{}: tensor {name} is missing, expected shape {expected:?}; hint: the file belongs to \
              another model than the recipe's", path.display())]
@@ -208,11 +217,22 @@ pub fn serialize(
 pub fn read(path: &Path) -> Result<(NamedTensors, BTreeMap<String, String>), WeightsError> {
     let bytes =
         fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
+    parse(&bytes, path)
+}
+
+/// As [`read`], of a file in memory; `path` is named in errors.
+///
+/// # Errors
+/// If the bytes are not safetensors, or hold another element type.
+pub fn parse(
+    bytes: &[u8],
+    path: &Path,
+) -> Result<(NamedTensors, BTreeMap<String, String>), WeightsError> {
     let format = |reason: String| WeightsError::Format { path: path.to_owned(), reason };
     let (_, header) =
-        SafeTensors::read_metadata(&bytes).map_err(|error| format(error.to_string()))?;
+        SafeTensors::read_metadata(bytes).map_err(|error| format(error.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| format(error.to_string()))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| format(error.to_string()))?;
     let mut named = NamedTensors::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {

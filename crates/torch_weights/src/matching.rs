@@ -217,7 +217,7 @@ mod tests {
         .to_vec()
     }
 
-    fn names<'a>(unmatched: &'a [Unmatched]) -> Vec<&'a str> {
+    fn names(unmatched: &[Unmatched]) -> Vec<&str> {
         unmatched.iter().map(|at| at.name.as_str()).collect()
     }
 

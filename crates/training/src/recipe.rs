@@ -59,6 +59,10 @@ pub struct Recipe {
 pub struct ModelRecipe {
     /// Which network: `deeplab_v3_plus`.
     pub name: ModelName,
+    /// Safetensors file of weights to start from, relative to the recipe's folder; what it lacks
+    /// starts at random. `train import` makes such files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
     /// Bottleneck blocks per stage; ResNet-50 has `[3, 4, 6, 3]`.
     pub blocks: [usize; 4],
     /// Divides all widths of the reference: 1, 2, 4, 8 or 16.
@@ -175,16 +179,19 @@ impl Recipe {
         let mut recipe: Self = toml::from_str(&table.to_string()).map_err(|error| {
             parse(format!("in the resolved recipe: {}", error.to_string().trim_end()))
         })?;
-        for source in &mut recipe.data.sources {
-            for shards in &mut source.shards {
-                if shard_store::is_url(shards) {
-                    continue;
-                }
-                // Absolute, since the resolved recipe is read again from the run folder.
-                let joined = folder.join(&*shards);
-                *shards = std::path::absolute(&joined)
-                    .map_err(|source| RecipeError::Read { path: joined, source })?;
-            }
+        // Absolute, since the resolved recipe is read again from the run folder.
+        let resolve = |path: &mut PathBuf| {
+            let joined = folder.join(&*path);
+            *path = std::path::absolute(&joined)
+                .map_err(|source| RecipeError::Read { path: joined, source })?;
+            Ok(())
+        };
+        let shards = recipe.data.sources.iter_mut().flat_map(|source| &mut source.shards);
+        for path in shards.filter(|shards| !shard_store::is_url(shards)) {
+            resolve(path)?;
+        }
+        if let Some(path) = &mut recipe.model.weights {
+            resolve(path)?;
         }
         check::check(&recipe, path)?;
         Ok(recipe)

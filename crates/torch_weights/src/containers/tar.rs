@@ -44,7 +44,7 @@ fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, &[u8]>, Fault> {
         let damaged = || Fault::from("damaged tar archive");
         let name = text(&header[..100]).ok_or_else(damaged)?;
         let size = text(&header[124..136]).map(str::trim).ok_or_else(damaged)?;
-        let size = usize::from_str_radix(size, 8).map_err(|_| damaged())?;
+        let size = usize::from_str_radix(size, 8).ok().ok_or_else(damaged)?;
         let (data, _) = after.split_at_checked(size).ok_or_else(damaged)?;
         // Others are folders and remarks on the next file.
         if matches!(header[156], 0 | b'0') {
@@ -138,7 +138,9 @@ impl<'a> Cursor<'a> {
     /// A pickled count; a wrong one ends with the bytes.
     fn count(&mut self) -> Result<usize, Fault> {
         match self.pickle()?.root() {
-            Node::Int(count) => usize::try_from(*count).map_err(|_| "a count is negative".into()),
+            Node::Int(count) => {
+                usize::try_from(*count).ok().ok_or_else(|| "a count is negative".into())
+            }
             _ => Err("a count is not an integer".into()),
         }
     }
@@ -147,7 +149,9 @@ impl<'a> Cursor<'a> {
     fn size(&mut self) -> Result<usize, Fault> {
         let (number, rest) = self.rest.split_first_chunk().ok_or("it ends too early")?;
         self.rest = rest;
-        usize::try_from(u64::from_le_bytes(*number)).map_err(|_| "a size is too large".into())
+        usize::try_from(u64::from_le_bytes(*number))
+            .ok()
+            .ok_or_else(|| "a size is too large".into())
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {

@@ -45,7 +45,8 @@ fn entries(bytes: &[u8]) -> Result<BTreeMap<String, &[u8]>, Fault> {
     let mut walk = archive.entries();
     while let Some(record) = walk.next_entry().map_err(damaged)? {
         let name = str::from_utf8(record.file_path().as_bytes())
-            .map_err(|_| Fault::from("damaged zip archive: a name is not UTF-8"))?;
+            .ok()
+            .ok_or_else(|| Fault::from("damaged zip archive: a name is not UTF-8"))?;
         if record.compression_method() != CompressionMethod::STORE {
             return Err(Fault::Container(format!(
                 "entry {name} is compressed, which torch.save never does; hint: unpack the \

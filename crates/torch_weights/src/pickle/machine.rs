@@ -171,7 +171,7 @@ impl<'a> Machine<'a, '_> {
             b'q' | b'h' => u8::from_le_bytes(self.take_array()?).into(),
             b'r' | b'j' => u32::from_le_bytes(self.take_array()?),
             // At most one note per byte of a pickle in memory.
-            _ => u32::try_from(self.memo.len()).map_err(|_| PickleError::TooLarge)?,
+            _ => u32::try_from(self.memo.len()).ok().ok_or(PickleError::TooLarge)?,
         };
         if matches!(code, b'h' | b'j') {
             let noted = self.memo.get(&number).copied();
@@ -244,7 +244,7 @@ impl<'a> Machine<'a, '_> {
     /// A length of one or four bytes.
     fn length(&mut self, bytes: usize) -> Result<usize, PickleError> {
         let length = self.take(bytes)?.iter().rev().fold(0u64, |n, &byte| n << 8 | u64::from(byte));
-        usize::try_from(length).map_err(|_| PickleError::Ends)
+        usize::try_from(length).ok().ok_or(PickleError::Ends)
     }
 
     /// Text up to the end of the line.
@@ -253,7 +253,7 @@ impl<'a> Machine<'a, '_> {
         let length = rest.iter().position(|&byte| byte == b'\n').ok_or(PickleError::Ends)?;
         let line = self.take(length)?;
         self.take(1)?;
-        str::from_utf8(line).map_err(|_| self.damaged("a name is not UTF-8"))
+        str::from_utf8(line).ok().ok_or_else(|| self.damaged("a name is not UTF-8"))
     }
 
     pub(super) fn damaged(&self, what: &'static str) -> PickleError {

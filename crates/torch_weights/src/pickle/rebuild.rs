@@ -149,7 +149,7 @@ impl<'a> Machine<'a, '_> {
     fn size(&self, id: NodeId) -> Result<usize, PickleError> {
         match self.nodes[id] {
             Node::Int(size) => {
-                usize::try_from(size).map_err(|_| self.damaged("a size is negative"))
+                usize::try_from(size).ok().ok_or_else(|| self.damaged("a size is negative"))
             }
             _ => Err(self.damaged("a size is not an integer")),
         }

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use loader::{Batch, Loader, LoaderStats, MetaRole};
 use models::deeplab_v3_plus::DeepLabV3Plus;
 
+use super::first_state::first_state;
 use super::loader_options::{device_colours, loader_options};
 use super::{Machine, Observer, RunError, RunFacts, first_memory};
 use crate::batches::Upload;
@@ -31,19 +32,22 @@ pub(super) fn train(
     let network = DeepLabV3Plus::new(recipe.network(facts.classes.len()));
     let checkpoint_path = out.join(CHECKPOINT_FILE);
     let is_new = !checkpoint_path.exists();
-    let mut state = if is_new {
-        State::new(&network, recipe.seed, device, DType::F32)
+    let (mut state, needs_memory) = if is_new {
+        first_state(recipe, &network, (facts, out), device)?
     } else {
-        checkpoint::load(&checkpoint_path, &network, device)?
+        (checkpoint::load(&checkpoint_path, &network, device)?, false)
     };
     let mut log =
         Log::<MetricsLine>::open(out.join(METRICS_FILE), (!is_new).then_some(state.step))?;
     let mut loading =
         Log::<LoadingLine>::open(out.join(LOADING_FILE), (!is_new).then_some(state.step))?;
     if is_new {
-        let met = first_memory::initialize(recipe, &network, &mut state, machine.store, observer)?;
-        if let Some(line) = met.filter(|line| !line.faults.is_empty()) {
-            loading.append(&line)?;
+        if needs_memory {
+            let met =
+                first_memory::initialize(recipe, &network, &mut state, machine.store, observer)?;
+            if let Some(line) = met.filter(|line| !line.faults.is_empty()) {
+                loading.append(&line)?;
+            }
         }
         checkpoint::save(&checkpoint_path, &network, &state)?;
     }
