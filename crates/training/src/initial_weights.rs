@@ -118,7 +118,8 @@ mod tests {
     fn read(tensors: &NamedTensors) -> Result<InitialWeights, WeightsError> {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("some.safetensors");
-        fs::write(&path, serialize(tensors, &BTreeMap::new()).unwrap()).unwrap();
+        let metadata = BTreeMap::from([("made_by".to_owned(), "a test".to_owned())]);
+        fs::write(&path, serialize(tensors, &metadata).unwrap()).unwrap();
         InitialWeights::read(&path, &network().layout, Some(MEMORY))
     }
 
