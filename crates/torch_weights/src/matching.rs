@@ -140,7 +140,7 @@ pub fn match_tensors(
         let shape = shapes.get(name.as_str());
         let reason = match shape {
             None => reason_to_ignore(report.naming, &source),
-            Some(_) if !is_wanted(&name, scope) => Some("not of the backbone, as asked"),
+            Some(_) if !is_wanted(&name, scope) => Some("no part of the backbone"),
             Some(_) => None,
         };
         if let Some(reason) = reason {
@@ -177,11 +177,11 @@ pub fn match_tensors(
 /// Why no network needs a tensor that this one does not have.
 fn reason_to_ignore(naming: &Naming, source: &str) -> Option<&'static str> {
     if source.ends_with(".num_batches_tracked") {
-        Some("a count of batches, which no pass uses")
+        Some("counts of batches, which no pass uses")
     } else if naming.is_classifier(source) {
         Some("the classifier of whole images")
     } else if source.starts_with("momentum.") {
-        Some("the optimiser's state in a checkpoint of a run")
+        Some("momentum of a run")
     } else {
         None
     }

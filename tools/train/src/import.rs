@@ -18,6 +18,7 @@ pub const SOURCE_KEY: &str = "pinmem.source";
 
 /// Names of each kind that are shown unless all are asked for.
 const SHOWN: usize = 6;
+const ALL: usize = usize::MAX;
 
 pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     let recipe = Recipe::load(&arguments.recipe, &arguments.overrides)?;
@@ -33,13 +34,7 @@ pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::R
     let source = arguments.weights.display();
     let naming = report.naming.label;
     writeln!(out, "{source}: {format}, {found} tensors in the names of {naming}")?;
-    let shown = if arguments.verbose { usize::MAX } else { SHOWN };
-    for (kind, names) in kinds(&report) {
-        // Of what went well the number is enough.
-        let shown = if kind == "matched" && !arguments.verbose { 0 } else { shown };
-        write_names(out, kind, &names, shown)?;
-    }
-    write_names(out, "not read", &not_read, shown)?;
+    write_table(out, &report, &not_read, arguments.verbose)?;
 
     let path = arguments.out.display();
     let allowed = Allowed {
@@ -63,8 +58,13 @@ pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::R
     Ok(Outcome::Done)
 }
 
-/// Each kind with a line for each tensor.
-fn kinds(report: &MatchReport) -> [(&'static str, Vec<String>); 6] {
+/// What became of each tensor: kind, number, and a line for each of the first ones.
+fn write_table(
+    out: &mut dyn Write,
+    report: &MatchReport,
+    not_read: &[String],
+    verbose: bool,
+) -> std::io::Result<()> {
     let matched = report.matched.iter().map(|at| match at.name == at.source {
         true => at.name.clone(),
         false => format!("{} <- {}", at.name, at.source),
@@ -75,15 +75,24 @@ fn kinds(report: &MatchReport) -> [(&'static str, Vec<String>); 6] {
         .mismatched
         .iter()
         .map(|at| format!("{}: found {:?}, expected {:?}", at.source, at.found, at.expected));
-    let ignored = report.ignored.iter().map(|at| format!("{}: {}", at.source, at.reason));
-    [
-        ("matched", matched.collect()),
-        ("missing", missing.collect()),
-        ("unexpected", unexpected.collect()),
-        ("mismatched", mismatched.collect()),
-        ("not finite", report.not_finite.clone()),
-        ("ignored", ignored.collect()),
-    ]
+    let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for at in &report.ignored {
+        reasons.entry(at.reason).or_default().push(at.source.clone());
+    }
+    // Of what went well the number is enough.
+    write_names(out, "matched", &matched.collect::<Vec<_>>(), if verbose { ALL } else { 0 })?;
+    let shown = if verbose { ALL } else { SHOWN };
+    write_names(out, "missing", &missing.collect::<Vec<_>>(), shown)?;
+    write_names(out, "unexpected", &unexpected.collect::<Vec<_>>(), shown)?;
+    write_names(out, "mismatched", &mismatched.collect::<Vec<_>>(), shown)?;
+    write_names(out, "not finite", &report.not_finite, shown)?;
+    if reasons.is_empty() {
+        write_names(out, "ignored", &[], shown)?;
+    }
+    for (reason, names) in reasons {
+        write_names(out, &format!("ignored as {reason}"), &names, if verbose { ALL } else { 1 })?;
+    }
+    write_names(out, "not read", not_read, shown)
 }
 
 fn write_names(
@@ -92,12 +101,14 @@ fn write_names(
     names: &[String],
     shown: usize,
 ) -> std::io::Result<()> {
-    writeln!(out, "{kind:<11}{:>5}", names.len())?;
+    writeln!(out, "{:>6} {kind}", names.len())?;
     for name in names.iter().take(shown) {
-        writeln!(out, "    {name}")?;
+        // Names of a stranger's file may hold commands for the terminal.
+        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+        writeln!(out, "         {name}")?;
     }
     if shown > 0 && names.len() > shown {
-        writeln!(out, "    and {} more; --verbose shows all", names.len() - shown)?;
+        writeln!(out, "         and {} more; --verbose shows all", names.len() - shown)?;
     }
     Ok(())
 }
