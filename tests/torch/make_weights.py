@@ -3,7 +3,8 @@
     python tests/torch/make_weights.py
 
 needs torch and numpy; the checked-in files are those of torch 2.15.0. Every value is a function of the
-tensor's name and the element's index, `value` below, which the tests know too.
+tensor's name and the element's index, `value` below, which the tests know too. Legacy files differ
+from run to run in the names of their storages alone.
 """
 
 import io
@@ -11,6 +12,7 @@ import os
 import pickle
 import struct
 import tarfile
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -197,6 +199,14 @@ def early(path: Path):
             archive.addfile(entry, io.BytesIO(content))
 
 
+def repacked(source: Path, path: Path, compression=zipfile.ZIP_STORED, **contents: bytes):
+    """A copy of a zip archive, packed otherwise or with other contents of some entries."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w", compression) as new:
+        for entry in old.infolist():
+            name = entry.filename
+            new.writestr(name, contents.get(name.rsplit("/", 1)[-1], old.read(name)))
+
+
 def main():
     OUT.mkdir(exist_ok=True)
 
@@ -211,6 +221,12 @@ def main():
     save("types.pth", types())
     save("authors.pth", authors())
     save("authors_legacy.pth", authors(), _use_new_zipfile_serialization=False)
+    save("model.pth", {"epoch": 1, "model": {"a": tensor("a", 2)}})
+    # 50 tensors that together are larger than the file.
+    shared = torch.zeros(1000, dtype=torch.uint8)
+    save("shared.pth", {str(i): shared[i:] for i in range(50)})
+    repacked(OUT / "model.pth", OUT / "compressed.pth", zipfile.ZIP_DEFLATED)
+    repacked(OUT / "model.pth", OUT / "big_endian.pth", byteorder=b"big")
     # It would leave a file behind if it were obeyed.
     harm = Malicious(os.system, "touch torch_weights_ran_a_command")
     save("malicious.pth", {"state_dict": plain(), "epoch": harm})

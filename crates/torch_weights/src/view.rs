@@ -138,6 +138,15 @@ mod tests {
     }
 
     #[test]
+    fn a_storage_may_begin_within_another() {
+        let mut view = view(1, &[2, 2], &[2, 1]);
+        view.storage.start = 5;
+        assert_eq!(view.values(&STORAGE).unwrap(), [6.0, 7.0, 8.0, 9.0]);
+        view.storage.start = 8;
+        assert!(view.values(&STORAGE).is_err());
+    }
+
+    #[test]
     fn a_view_beyond_its_storage_is_refused() {
         for view in [
             view(12, &[1], &[1]),

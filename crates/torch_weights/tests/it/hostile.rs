@@ -74,6 +74,33 @@ fn a_zip_entry_that_does_not_match_its_checksum_is_refused() {
 }
 
 #[test]
+fn compressed_entries_are_refused_since_they_may_hold_anything() {
+    let error = read(&data("compressed.pth"), None).unwrap_err().to_string();
+    assert!(error.contains("data.pkl is compressed") && error.contains("hint"), "{error}");
+}
+
+#[test]
+fn files_of_machines_with_the_other_byte_order_are_refused() {
+    let error = read(&data("big_endian.pth"), None).unwrap_err().to_string();
+    assert!(error.contains("big-endian, expected little-endian"), "{error}");
+    // The legacy format says it in a dictionary, the value being an instruction.
+    let mut bytes = fs::read(data("plain_legacy.pth")).unwrap();
+    let name = b"little_endian";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+    let value = at + bytes[at..].iter().position(|&byte| byte == 0x88).unwrap();
+    bytes[value] = 0x89;
+    let error = read_bytes(&bytes, Path::new("changed.pth"), None).unwrap_err().to_string();
+    assert!(error.contains("big-endian, expected little-endian"), "{error}");
+}
+
+#[test]
+fn tensors_that_share_a_storage_cannot_outgrow_the_file_together() {
+    let error = read(&data("shared.pth"), None).unwrap_err();
+    assert!(matches!(error, ReadError::Tensor { .. }), "{error}");
+    assert!(error.to_string().contains("more elements than the file has bytes"), "{error}");
+}
+
+#[test]
 fn what_is_no_weights_file_is_said_to_be_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("page.pth");

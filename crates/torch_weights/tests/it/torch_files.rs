@@ -115,6 +115,13 @@ fn a_key_chooses_the_dictionary() {
 }
 
 #[test]
+fn weights_are_found_under_other_common_keys() {
+    let file = opened("model.pth");
+    assert_eq!(file.tensors, NamedTensors::from([("a".to_owned(), tensor("a", &[2]))]));
+    assert_eq!(file.not_read, ["epoch = 1"]);
+}
+
+#[test]
 fn the_oldest_files_are_tar_archives_with_parameters() {
     let file = opened("early.pth");
     assert_eq!(file.format, Format::TorchTar);
