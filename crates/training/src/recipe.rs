@@ -66,6 +66,10 @@ pub struct ModelRecipe {
     /// Blocks per stage, where they are not the backbone's; ResNets only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<[usize; 4]>,
+    /// Safetensors file of weights to start from, relative to the recipe's folder; what it lacks
+    /// starts at random. `train import` makes such files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
     /// Divides all widths of the reference: 1, 2, 4, 8 or 16.
     pub width_divisor: usize,
     /// Input pixels per feature pixel: 8, 16 or 32.
@@ -171,16 +175,19 @@ impl Recipe {
         }
         let mut recipe: Self = serde_path_to_error::deserialize(toml::Value::Table(table))
             .map_err(|error| parse(in_words(&error)))?;
-        for source in &mut recipe.data.sources {
-            for shards in &mut source.shards {
-                if shard_store::is_url(shards) {
-                    continue;
-                }
-                // Absolute, since the resolved recipe is read again from the run folder.
-                let joined = folder.join(&*shards);
-                *shards = std::path::absolute(&joined)
-                    .map_err(|source| RecipeError::Read { path: joined, source })?;
-            }
+        // Absolute, since the resolved recipe is read again from the run folder.
+        let resolve = |path: &mut PathBuf| {
+            let joined = folder.join(&*path);
+            *path = std::path::absolute(&joined)
+                .map_err(|source| RecipeError::Read { path: joined, source })?;
+            Ok(())
+        };
+        let shards = recipe.data.sources.iter_mut().flat_map(|source| &mut source.shards);
+        for path in shards.filter(|shards| !shard_store::is_url(shards)) {
+            resolve(path)?;
+        }
+        if let Some(path) = &mut recipe.model.weights {
+            resolve(path)?;
         }
         check::check(&recipe, path)?;
         Ok(recipe)
