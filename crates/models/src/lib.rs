@@ -27,4 +27,6 @@ pub mod tangent;
 pub mod weights;
 
 #[cfg(test)]
+mod network_tests;
+#[cfg(test)]
 mod tangent_tests;

@@ -109,6 +109,11 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     if ![8, 16, 32].contains(&model.output_stride) {
         return finding("model.output_stride", model.output_stride.to_string(), "8, 16 or 32");
     }
+    if let Some(blocks) = model.blocks
+        && !model.backbone.has_free_blocks()
+    {
+        return finding("model.blocks", format!("{blocks:?}"), "no such key for this backbone");
+    }
     let branches = model.name.aspp_branches();
     if model.aspp_rates.len() != branches {
         let found = format!("{:?}", model.aspp_rates);
