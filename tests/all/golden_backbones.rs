@@ -4,7 +4,7 @@
 //! wrong values. `tests/torch/compare_backbones.py` wrote the checksums, in f64.
 
 use burn::tensor::{DType, Device};
-use models::backbone::{Backbone, BackboneConfig, BackboneName};
+use models::backbone::{Backbone, BackboneConfig};
 use models::mode::Plain;
 use models::pass::{Normalization, Pass};
 

@@ -115,6 +115,7 @@ fn contradictions_name_key_value_and_what_is_expected() {
     for (key, expected) in [
         ("model.width_divisor=3", "model.width_divisor is 3, expected 1, 2, 4, 8 or 16"),
         ("model.output_stride=4", "model.output_stride is 4"),
+        ("model.backbone=mobilenet_v2", "model.blocks is [1, 1, 1, 1], expected no such key"),
         ("data.samples_per_domain=1", "needs two images"),
         ("data.sources=[{ name = \"a\", shards = [\"s\"] }]", "at least 2 domains"),
         ("evaluation.protocol=pooling", "evaluation.protocol is pooling"),

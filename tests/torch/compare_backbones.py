@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import torch
+import torchvision
 from safetensors.torch import load_file, save_file
 
 import formula
@@ -79,12 +80,20 @@ def randomise_norms(network):
     """Random gains and offsets, and running statistics of random images.
 
     With torchvision's initial statistics the values of a deep network would grow without bound.
+    As in trained networks a residual block adds little to its input: with gains around 1, random
+    networks amplify rounding so much that PyTorch's own f32 is 8e-4 away from f64 on ResNet-152.
     """
+    blocks = (torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck)
+    ends = []
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.weight.uniform_(0.5, 1.5)
             module.bias.uniform_(-0.5, 0.5)
             module.momentum = 1.0
+        elif isinstance(module, blocks):
+            ends.append(module.bn3 if hasattr(module, "bn3") else module.bn2)
+    for norm in ends:
+        norm.weight.uniform_(0.2, 0.4)
     network.train()
     network(torch.randn(2, 3, *IMAGE))
     network.eval()

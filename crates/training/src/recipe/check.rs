@@ -112,7 +112,7 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     if let Some(blocks) = model.blocks
         && !model.backbone.has_free_blocks()
     {
-        return finding("model.blocks", format!("{blocks:?}"), "no such key for this backbone");
+        return finding("model.blocks", format!("{blocks:?}"), "no such key with this backbone");
     }
     let branches = model.name.aspp_branches();
     if model.aspp_rates.len() != branches {
