@@ -2,7 +2,8 @@
 //!
 //! Source: He et al., CVPR 2016, and Xie et al., CVPR 2017, as in torchvision (the stride of a
 //! bottleneck is on its 3x3 convolution); dilation as in `network/deepv3plus.py` of the reference:
-//! every 3x3 convolution of a dilated stage has it, the first one too.
+//! every 3x3 convolution of a dilated stage has it, the first one too. The reference can dilate
+//! bottlenecks alone: a basic block's first convolution would keep the stride that its shortcut loses.
 
 use crate::layout::{Init, Layout};
 use crate::mode::{Conv, Mode};
