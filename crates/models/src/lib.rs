@@ -28,4 +28,6 @@ pub mod tangent;
 pub mod weights;
 
 #[cfg(test)]
+mod network_tests;
+#[cfg(test)]
 mod tangent_tests;
