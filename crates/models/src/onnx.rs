@@ -1,0 +1,353 @@
+//! A traced network with its weights as an ONNX model.
+//!
+//! Opset 18, the first whose `Resize` can name its axes and so leave the batch open.
+//! Source: the operators' definitions at <https://onnx.ai/onnx/operators>.
+
+mod schema;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mode::{BATCH_NORM_EPSILON, Conv, NORMALIZE_EPSILON};
+use crate::trace::graph::{Graph, Node, Operation};
+use crate::weights::{MEMORY_KEY, NamedTensors};
+use schema::{Attribute, Elements, Size};
+use wire::Message;
+
+/// Name of the input: normalised images `[batch, 3, H, W]`.
+pub const INPUT: &str = "image";
+/// Name of the first output: logits `[batch, K, H, W]`.
+pub const LOGITS: &str = "logits";
+/// Name of the second output: the class of every pixel, `[batch, H, W]`, int64.
+pub const CLASSES: &str = "classes";
+
+/// The bytes of an ONNX file.
+///
+/// Height and width are those that `graph` was recorded with, the batch is open. `weights` holds
+/// parameters, running statistics and memory under the names of the layout; only those that the
+/// graph uses are written, each once. `metadata` is written as it is.
+///
+/// # Panics
+/// If a weight is missing, or the graph does not go from an image to maps: a bug of the caller.
+#[must_use]
+pub fn encode(
+    graph: &Graph,
+    weights: &NamedTensors,
+    metadata: &BTreeMap<String, String>,
+) -> Vec<u8> {
+    let mut writer = Writer::new(weights);
+    for (index, node) in graph.nodes.iter().enumerate() {
+        writer.add(index, node, index + 1 == graph.nodes.len());
+    }
+    let image = graph.nodes.iter().find(|node| node.operation == Operation::Image);
+    let image = &image.expect("a graph with an image").shape;
+    let output = &graph.nodes.last().expect("a graph with an output").shape;
+    assert_eq!((image.len(), output.len()), (4, 4), "a graph from an image to maps");
+    let attributes = [Attribute::Int("axis", 1), Attribute::Int("keepdims", 0)];
+    writer.push("", ("ArgMax", CLASSES), &[LOGITS], &attributes);
+
+    let open = |sizes: &[usize]| {
+        let sizes = sizes[1..].iter().map(|&size| Size::Fixed(size));
+        [Size::Open("batch")].into_iter().chain(sizes).collect::<Vec<_>>()
+    };
+    let maps = open(output);
+    let outputs = [
+        schema::value(LOGITS, Elements::FLOAT, &maps),
+        schema::value(CLASSES, Elements::INT64, &[&maps[..1], &maps[2..]].concat()),
+    ];
+    let inputs = [schema::value(INPUT, Elements::FLOAT, &open(image))];
+    let graph = schema::graph(&writer.nodes, &writer.initializers, &inputs, &outputs);
+    schema::model(&graph, metadata).into_bytes()
+}
+
+/// Nodes and constants written so far.
+struct Writer<'a> {
+    weights: &'a NamedTensors,
+    nodes: Vec<Message>,
+    initializers: Vec<Message>,
+    written: BTreeSet<String>,
+    /// Names of the graph's results, by node.
+    values: Vec<String>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(weights: &'a NamedTensors) -> Self {
+        Self {
+            weights,
+            nodes: Vec::new(),
+            initializers: Vec::new(),
+            written: BTreeSet::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Adds one node of the graph.
+    fn add(&mut self, index: usize, node: &Node, is_output: bool) {
+        let result = if is_output { LOGITS.to_owned() } else { format!("v{index}") };
+        let value = match &node.operation {
+            Operation::Image => INPUT.to_owned(),
+            Operation::Parameter(name) => self.parameter(name, &node.shape, result),
+            Operation::Memory => self.weight(MEMORY_KEY),
+            Operation::L2Normalize(axis) => self.unit_length(node, *axis, result),
+            _ => self.operator(node, result),
+        };
+        self.values.push(value);
+    }
+
+    /// Adds a node that is one operator.
+    fn operator(&mut self, node: &Node, result: String) -> String {
+        let mut inputs: Vec<String> =
+            node.inputs.iter().map(|&input| self.values[input].clone()).collect();
+        let (operator, attributes) = match &node.operation {
+            Operation::Conv(conv) => ("Conv", convolution(*conv)),
+            Operation::BatchNorm { layer } => {
+                inputs.push(self.weight(&format!("{layer}.running_mean")));
+                inputs.push(self.weight(&format!("{layer}.running_var")));
+                let epsilon = Attribute::Float("epsilon", BATCH_NORM_EPSILON as f32);
+                ("BatchNormalization", vec![epsilon])
+            }
+            Operation::MaxPool3 => ("MaxPool", window(3, Conv::same3(2, 1))),
+            Operation::Relu => ("Relu", vec![]),
+            Operation::Relu6 => {
+                inputs.push(self.number(&result, "low", 0.0));
+                inputs.push(self.number(&result, "high", 6.0));
+                ("Clip", vec![])
+            }
+            Operation::Add => ("Add", vec![]),
+            Operation::Mul => ("Mul", vec![]),
+            Operation::Scale(factor) => {
+                inputs.push(self.number(&result, "factor", *factor as f32));
+                ("Mul", vec![])
+            }
+            Operation::MatMul => ("MatMul", vec![]),
+            Operation::Concat(axis) => ("Concat", vec![Attribute::Int("axis", *axis as i64)]),
+            Operation::Reshape => {
+                inputs.push(self.open_shape(&result, &node.shape));
+                ("Reshape", vec![])
+            }
+            Operation::Permute(axes) => {
+                let axes = axes.iter().map(|&axis| axis as i64).collect();
+                ("Transpose", vec![Attribute::Ints("perm", axes)])
+            }
+            Operation::Channels(range) => {
+                for (what, at) in [("start", range.start), ("end", range.end), ("axis", 1)] {
+                    inputs.push(self.whole(&result, what, &[at as i64]));
+                }
+                ("Slice", vec![])
+            }
+            Operation::MeanPixels => ("GlobalAveragePool", vec![]),
+            Operation::Resize => {
+                let sizes: Vec<i64> = node.shape[2..].iter().map(|&size| size as i64).collect();
+                // Neither a region of interest nor scales.
+                inputs.extend([String::new(), String::new()]);
+                inputs.push(self.whole(&result, "size", &sizes));
+                ("Resize", bilinear())
+            }
+            Operation::Softmax(axis) => ("Softmax", vec![Attribute::Int("axis", *axis as i64)]),
+            Operation::LogSoftmax(axis) => {
+                ("LogSoftmax", vec![Attribute::Int("axis", *axis as i64)])
+            }
+            Operation::Image
+            | Operation::Parameter(_)
+            | Operation::Memory
+            | Operation::L2Normalize(_) => unreachable!("not one operator: {:?}", node.operation),
+        };
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        self.push(&node.name, (operator, &result), &inputs, &attributes);
+        result
+    }
+
+    /// `x / max(|x|, epsilon)`: `LpNormalization` leaves open what becomes of a zero.
+    fn unit_length(&mut self, node: &Node, axis: usize, result: String) -> String {
+        let x = self.values[node.inputs[0]].clone();
+        let axes = self.whole(&result, "axis", &[axis as i64]);
+        let smallest = self.number(&result, "smallest", NORMALIZE_EPSILON as f32);
+        let [norm, clamped] = ["norm", "clamped"].map(|part| format!("{result}.{part}"));
+        let keep = [Attribute::Int("keepdims", 1)];
+        self.push(&node.name, ("ReduceL2", &norm), &[&x, &axes], &keep);
+        self.push(&node.name, ("Max", &clamped), &[&norm, &smallest], &[]);
+        self.push(&node.name, ("Div", &result), &[&x, &clamped], &[]);
+        result
+    }
+
+    /// A parameter in the shape that the graph asks for.
+    fn parameter(&mut self, name: &str, shape: &[usize], result: String) -> String {
+        let whole = self.weight(name);
+        if self.weights[name].shape == shape {
+            return whole;
+        }
+        let sizes: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
+        let sizes = self.whole(&result, "shape", &sizes);
+        self.push(name, ("Reshape", &result), &[&whole, &sizes], &[]);
+        result
+    }
+
+    /// Writes a weight unless it is there already.
+    fn weight(&mut self, name: &str) -> String {
+        if self.written.insert(name.to_owned()) {
+            let weights = self.weights;
+            let tensor = weights.get(name).unwrap_or_else(|| panic!("no weight named {name}"));
+            self.initializers.push(schema::floats(name, &tensor.shape, &tensor.values));
+        }
+        name.to_owned()
+    }
+
+    /// The shape of a reshape: its first axis counts images or their pixels, so it stays open.
+    fn open_shape(&mut self, result: &str, shape: &[usize]) -> String {
+        let rest = shape[1..].iter().map(|&size| size as i64);
+        let sizes: Vec<i64> = [-1].into_iter().chain(rest).collect();
+        self.whole(result, "shape", &sizes)
+    }
+
+    fn whole(&mut self, result: &str, what: &str, values: &[i64]) -> String {
+        let name = format!("{result}.{what}");
+        self.initializers.push(schema::whole_numbers(&name, values));
+        name
+    }
+
+    fn number(&mut self, result: &str, what: &str, value: f32) -> String {
+        let name = format!("{result}.{what}");
+        self.initializers.push(schema::floats(&name, &[], &[value]));
+        name
+    }
+
+    fn push(
+        &mut self,
+        name: &str,
+        (operator, result): (&str, &str),
+        inputs: &[&str],
+        attributes: &[Attribute],
+    ) {
+        self.nodes.push(schema::node(name, (operator, result), inputs, attributes));
+    }
+}
+
+fn convolution(conv: Conv) -> Vec<Attribute> {
+    let step = |name, value: usize| Attribute::Ints(name, vec![value as i64; 2]);
+    vec![
+        step("strides", conv.stride),
+        step("dilations", conv.dilation),
+        Attribute::Ints("pads", vec![conv.padding as i64; 4]),
+        Attribute::Int("group", conv.groups as i64),
+    ]
+}
+
+fn window(kernel: i64, conv: Conv) -> Vec<Attribute> {
+    vec![
+        Attribute::Ints("kernel_shape", vec![kernel; 2]),
+        Attribute::Ints("strides", vec![conv.stride as i64; 2]),
+        Attribute::Ints("pads", vec![conv.padding as i64; 4]),
+    ]
+}
+
+fn bilinear() -> Vec<Attribute> {
+    vec![
+        Attribute::Text("mode", "linear"),
+        Attribute::Text("coordinate_transformation_mode", "align_corners"),
+        Attribute::Ints("axes", vec![2, 3]),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{DType, Device};
+
+    use super::wire::reading::{Content, all, fields, ints, text};
+    use super::*;
+    use crate::network::{Network, NetworkConfig};
+    use crate::trace::record;
+    use crate::weights::{HostTensor, named_tensors};
+
+    /// Field numbers of `onnx.proto3`.
+    mod field {
+        pub(super) const MODEL_GRAPH: u64 = 7;
+        pub(super) const GRAPH_NODE: u64 = 1;
+        pub(super) const GRAPH_INITIALIZER: u64 = 5;
+        pub(super) const NODE_INPUT: u64 = 1;
+        pub(super) const NODE_OUTPUT: u64 = 2;
+        pub(super) const NODE_OPERATOR: u64 = 4;
+        pub(super) const TENSOR_DIMENSIONS: u64 = 1;
+        pub(super) const TENSOR_NAME: u64 = 8;
+        pub(super) const TENSOR_RAW: u64 = 9;
+    }
+
+    fn narrow() -> Network {
+        Network::new(NetworkConfig {
+            width_divisor: 16,
+            blocks: Some([1; 4]),
+            ..NetworkConfig::deeplab_v3_plus_resnet50(5, true)
+        })
+    }
+
+    fn weights(network: &Network) -> NamedTensors {
+        let device = Device::flex();
+        let parameters = network.layout.init_parameters(3, &device, DType::F32);
+        let statistics = network.layout.init_statistics(&device, DType::F32);
+        let mut named = named_tensors(&network.layout, &parameters, &statistics);
+        let channels = network.config.feature_channels();
+        let values = (0..5 * channels).map(|index| index as f32).collect();
+        named.insert(MEMORY_KEY.to_owned(), HostTensor { shape: vec![5, channels], values });
+        named
+    }
+
+    fn exported(network: &Network, temperature: f64) -> Vec<u8> {
+        let graph = record(network, [33, 48], temperature).inference;
+        let metadata = BTreeMap::from([("classes".to_owned(), "road".to_owned())]);
+        encode(&graph, &weights(network), &metadata)
+    }
+
+    #[test]
+    fn the_file_holds_every_weight_in_use_once_bit_for_bit_and_no_other() {
+        let network = narrow();
+        let named = weights(&network);
+        let bytes = exported(&network, 1.0);
+        let graph = all(&bytes, field::MODEL_GRAPH)[0];
+        let mut found = BTreeSet::new();
+        for tensor in all(graph, field::GRAPH_INITIALIZER) {
+            let name = text(tensor, field::TENSOR_NAME);
+            // Constants belong to a result: v12.size.
+            let Some(weight) = named.get(&name) else {
+                assert!(name.starts_with('v') || name.starts_with(LOGITS), "{name}");
+                continue;
+            };
+            let shape = ints(tensor, field::TENSOR_DIMENSIONS);
+            assert!(shape.iter().map(|&size| size as usize).eq(weight.shape.iter().copied()));
+            let raw: Vec<u8> = weight.values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            assert_eq!(all(tensor, field::TENSOR_RAW), [raw], "{name}");
+            assert!(found.insert(name), "twice: {}", text(tensor, field::TENSOR_NAME));
+        }
+        let training_only = ["dsn.", "memory.writenet.", "memory.clsfier."];
+        let expected: BTreeSet<String> = named
+            .into_keys()
+            .filter(|name| !training_only.iter().any(|prefix| name.starts_with(prefix)))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn every_input_of_a_node_is_made_before_it() {
+        let bytes = exported(&narrow(), 0.5);
+        let graph = all(&bytes, field::MODEL_GRAPH)[0];
+        let names = |tensor: &&[u8]| text(tensor, field::TENSOR_NAME);
+        let mut known: BTreeSet<String> =
+            all(graph, field::GRAPH_INITIALIZER).iter().map(names).collect();
+        // An input that is left out has no name.
+        known.extend([INPUT.to_owned(), String::new()]);
+        for node in all(graph, field::GRAPH_NODE) {
+            let operator = text(node, field::NODE_OPERATOR);
+            for input in all(node, field::NODE_INPUT) {
+                let input = String::from_utf8(input.to_vec()).unwrap();
+                assert!(known.contains(&input), "{operator} uses {input}");
+            }
+            assert!(known.insert(text(node, field::NODE_OUTPUT)), "{operator}");
+        }
+        assert!(known.contains(LOGITS) && known.contains(CLASSES));
+    }
+
+    #[test]
+    fn the_file_names_its_version_and_operators_first() {
+        let bytes = exported(&narrow(), 1.0);
+        assert_eq!(fields(&bytes)[0], (1, Content::Int(8)));
+        assert_eq!(all(&bytes, 8), [[0x0a, 0x00, 0x10, 18]]);
+    }
+}
