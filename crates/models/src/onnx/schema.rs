@@ -72,7 +72,8 @@ pub(super) fn node(
     inputs: &[&str],
     attributes: &[Attribute],
 ) -> Message {
-    let node = inputs.iter().fold(Message::default(), |node, input| node.bytes(1, input.as_bytes()));
+    let node =
+        inputs.iter().fold(Message::default(), |node, input| node.bytes(1, input.as_bytes()));
     let node = node.bytes(2, result.as_bytes()).bytes(3, name.as_bytes());
     let node = node.bytes(4, operator.as_bytes());
     attributes.iter().fold(node, |node, attribute| node.message(5, &attribute_message(attribute)))
@@ -85,9 +86,7 @@ fn attribute_message(attribute: &Attribute) -> Message {
         Attribute::Float(name, value) => named(name).float(2, *value).int(20, 1),
         Attribute::Int(name, value) => named(name).int(3, *value).int(20, 2),
         Attribute::Text(name, value) => named(name).bytes(4, value.as_bytes()).int(20, 3),
-        Attribute::Ints(name, values) => {
-            named(name).ints(8, values.iter().copied()).int(20, 7)
-        }
+        Attribute::Ints(name, values) => named(name).ints(8, values.iter().copied()).int(20, 7),
     }
 }
 

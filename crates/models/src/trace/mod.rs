@@ -129,12 +129,7 @@ impl Mode for Trace {
         Traced::push(&first.tape, String::new(), Operation::Concat(axis), (inputs, shape))
     }
 
-    fn conv2d(
-        x: Traced<4>,
-        weight: Traced<4>,
-        bias: Option<Traced<1>>,
-        conv: Conv,
-    ) -> Traced<4> {
+    fn conv2d(x: Traced<4>, weight: Traced<4>, bias: Option<Traced<1>>, conv: Conv) -> Traced<4> {
         let [batch, channels, height, width] = x.shape;
         let [output, input, kernel, _] = weight.shape;
         assert_eq!(channels, input * conv.groups, "input channels of a convolution");
@@ -160,11 +155,7 @@ impl Mode for Trace {
         x.then(Operation::Relu6, x.shape)
     }
 
-    fn batch_norm_train(
-        _: Traced<4>,
-        _: Traced<1>,
-        _: Traced<1>,
-    ) -> (Traced<4>, BatchStatistics) {
+    fn batch_norm_train(_: Traced<4>, _: Traced<1>, _: Traced<1>) -> (Traced<4>, BatchStatistics) {
         untraceable("batch_norm_train")
     }
 
