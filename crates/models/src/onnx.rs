@@ -65,7 +65,10 @@ struct Writer<'a> {
     weights: &'a NamedTensors,
     nodes: Vec<Message>,
     initializers: Vec<Message>,
+    /// Weights written so far.
     written: BTreeSet<String>,
+    /// Names of nodes so far.
+    named: BTreeSet<String>,
     /// Names of the graph's results, by node.
     values: Vec<String>,
 }
@@ -77,6 +80,7 @@ impl<'a> Writer<'a> {
             nodes: Vec::new(),
             initializers: Vec::new(),
             written: BTreeSet::new(),
+            named: BTreeSet::new(),
             values: Vec::new(),
         }
     }
@@ -164,8 +168,8 @@ impl<'a> Writer<'a> {
         let smallest = self.number(&result, "smallest", NORMALIZE_EPSILON as f32);
         let [norm, clamped] = ["norm", "clamped"].map(|part| format!("{result}.{part}"));
         let keep = [Attribute::Int("keepdims", 1)];
-        self.push(&node.name, ("ReduceL2", &norm), &[&x, &axes], &keep);
-        self.push(&node.name, ("Max", &clamped), &[&norm, &smallest], &[]);
+        self.push("", ("ReduceL2", &norm), &[&x, &axes], &keep);
+        self.push("", ("Max", &clamped), &[&norm, &smallest], &[]);
         self.push(&node.name, ("Div", &result), &[&x, &clamped], &[]);
         result
     }
@@ -178,7 +182,7 @@ impl<'a> Writer<'a> {
         }
         let sizes: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
         let sizes = self.whole(&result, "shape", &sizes);
-        self.push(name, ("Reshape", &result), &[&whole, &sizes], &[]);
+        self.push("", ("Reshape", &result), &[&whole, &sizes], &[]);
         result
     }
 
@@ -218,6 +222,8 @@ impl<'a> Writer<'a> {
         inputs: &[&str],
         attributes: &[Attribute],
     ) {
+        // Names are unique; a layer that runs twice gives its name to its first node.
+        let name = if self.named.insert(name.to_owned()) { name } else { "" };
         self.nodes.push(schema::node(name, (operator, result), inputs, attributes));
     }
 }
@@ -265,6 +271,7 @@ mod tests {
         pub(super) const GRAPH_INITIALIZER: u64 = 5;
         pub(super) const NODE_INPUT: u64 = 1;
         pub(super) const NODE_OUTPUT: u64 = 2;
+        pub(super) const NODE_NAME: u64 = 3;
         pub(super) const NODE_OPERATOR: u64 = 4;
         pub(super) const TENSOR_DIMENSIONS: u64 = 1;
         pub(super) const TENSOR_NAME: u64 = 8;
@@ -325,12 +332,14 @@ mod tests {
     }
 
     #[test]
-    fn every_input_of_a_node_is_made_before_it() {
+    fn every_input_of_a_node_is_made_before_it_and_no_name_is_there_twice() {
         let bytes = exported(&narrow(), 0.5);
         let graph = all(&bytes, field::MODEL_GRAPH)[0];
-        let names = |tensor: &&[u8]| text(tensor, field::TENSOR_NAME);
+        let constants = all(graph, field::GRAPH_INITIALIZER);
         let mut known: BTreeSet<String> =
-            all(graph, field::GRAPH_INITIALIZER).iter().map(names).collect();
+            constants.iter().map(|tensor| text(tensor, field::TENSOR_NAME)).collect();
+        assert_eq!(known.len(), constants.len(), "a constant is there twice");
+        let mut names = BTreeSet::new();
         // An input that is left out has no name.
         known.extend([INPUT.to_owned(), String::new()]);
         for node in all(graph, field::GRAPH_NODE) {
@@ -340,6 +349,8 @@ mod tests {
                 assert!(known.contains(&input), "{operator} uses {input}");
             }
             assert!(known.insert(text(node, field::NODE_OUTPUT)), "{operator}");
+            let name = text(node, field::NODE_NAME);
+            assert!(name.is_empty() || names.insert(name), "{operator} has a name twice");
         }
         assert!(known.contains(LOGITS) && known.contains(CLASSES));
     }

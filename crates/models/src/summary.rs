@@ -31,7 +31,7 @@ pub struct Summary {
     pub auxiliary_multiply_accumulates: u64,
     /// Most bytes of f32 activations alive at once in a forward pass, the image included.
     pub peak_activation_bytes: u64,
-    /// The layer that runs then, with its block.
+    /// The layer that runs then.
     pub peak_layer: String,
 }
 
@@ -102,7 +102,10 @@ pub fn summarize(network: &Network, size: [usize; 2]) -> Summary {
         multiply_accumulates: sum(&layers[..in_use]),
         auxiliary_multiply_accumulates: sum(&layers[in_use..]),
         peak_activation_bytes: ELEMENT_BYTES * peak.elements,
-        peak_layer: format!("{}: {}", node_blocks(graph)[peak.node], label(graph, peak.node)),
+        peak_layer: match graph.nodes[peak.node].name.as_str() {
+            "" => format!("{} in {}", label(graph, peak.node), node_blocks(graph)[peak.node]),
+            name => name.to_owned(),
+        },
         layers,
     }
 }
@@ -300,10 +303,11 @@ mod tests {
     }
 
     #[test]
-    fn the_peak_is_at_a_sum_of_the_first_stage_with_two_terms_and_result_alive() {
+    fn the_peak_is_three_maps_of_the_first_stage_before_its_first_sum() {
         let summary = summarize(&resnet50(false), CITYSCAPES);
         let map = 256 * (1024 / 4) * (2048 / 4);
         assert_eq!(summary.peak_activation_bytes, 3 * map * 4);
-        assert_eq!(summary.peak_layer, "layer1: sum");
+        // The residual, and the projected shortcut before and after its norm.
+        assert_eq!(summary.peak_layer, "layer1.0.downsample.1");
     }
 }

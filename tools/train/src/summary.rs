@@ -13,8 +13,8 @@ use crate::cli::{Pixels, SummaryArguments};
 const FOOT: &str = "\
 MAC: multiply-accumulates of convolutions and matrix products for one image, taps on padding
 included. One MAC is two FLOPs. Norms, activations, pooling, sums and resizes are not counted.
-The auxiliary head runs in training alone: its MAC are not in the total. Nor are its parameters,
-those of the memory's update network and of its classifier in use once the network is trained.
+A trained network needs no auxiliary head, and of the memory neither update network nor
+classifier: the MAC of the head are not in the total, and their parameters not in those in use.
 Activations: f32 results that a later operation still needs, nothing computed in place.
 The paper's Table 8 prints 277.16 GFLOPs for DeepLabV3+ on ResNet-50 at output stride 16: half of
 the 553.7 GMAC, a quarter of the 1107.4 GFLOPs, that an image of 2048x1024 takes.";
@@ -93,7 +93,7 @@ fn write_totals(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "peak of activations: {:.1} MiB at f32, in {}",
+        "peak of activations: {:.1} MiB at f32, at {}",
         summary.peak_activation_bytes as f64 / f64::from(1 << 20),
         summary.peak_layer,
     )?;
