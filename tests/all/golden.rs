@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device, Tensor};
 use models::labels::LabelBatch;
@@ -43,7 +43,12 @@ pub(crate) struct GoldenFile {
 
 impl GoldenFile {
     pub(crate) fn read(name: &str) -> Self {
-        let path = folder().join(name);
+        Self::read_from(&folder(), name)
+    }
+
+    /// A file of numbers that other code than the authors' gave.
+    pub(crate) fn read_from(folder: &Path, name: &str) -> Self {
+        let path = folder.join(name);
         let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
         let tensors = file

@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device, Tensor};
 use models::labels::LabelWeights;
 use models::memory::MemoryInit;
 use models::mode::Plain;
-use models::resize::resize_bilinear;
+use models::resize::{resize_bilinear, resize_half_pixel};
 
 use crate::golden::{GoldenFile, assert_close, values};
 
@@ -21,6 +21,15 @@ fn resizing_with_aligned_corners_equals_the_reference() {
     let x = file.get("interp.x").tensor::<4>(&device, DType::F64);
     let up = resize_bilinear::<Plain>(x, [13, 17]);
     assert_close("up", &values(&up), &file.get("interp.up_13x17").values, TOLERANCE);
+}
+
+#[test]
+fn resizing_with_aligned_edges_equals_the_reference() {
+    let (file, device) = file();
+    let x = file.get("interp.x").tensor::<4>(&device, DType::F64);
+    let up = resize_half_pixel::<Plain>(x, [13, 17]);
+    let expected = &file.get("interp.pool_eval_false_13x17").values;
+    assert_close("up", &values(&up), expected, TOLERANCE);
 }
 
 #[test]

@@ -111,10 +111,21 @@ fn colours_on_the_gpu_exclude_cutout_and_wide_blurs() {
 }
 
 #[test]
+fn a_memory_needs_a_layer_of_features() {
+    let keys = ["model.name=deeplab_v2_original", "model.aspp_rates=[6, 12, 18, 24]"];
+    let failure = parse(&pin(), &keys).unwrap_err();
+    assert!(failure.contains("model.memory is true, expected false"), "{failure}");
+    parse(&pin(), &[keys[0], keys[1], "model.memory=false"]).unwrap();
+}
+
+#[test]
 fn contradictions_name_key_value_and_what_is_expected() {
     for (key, expected) in [
         ("model.width_divisor=3", "model.width_divisor is 3, expected 1, 2, 4, 8 or 16"),
         ("model.output_stride=4", "model.output_stride is 4"),
+        ("model.name=fcn8s", "model.aspp_rates is [1, 2, 3], expected 0 dilations"),
+        ("model.name=unet", "model.name: unknown variant `unet`"),
+        ("model.backbone=vgg16", "model.backbone: unknown variant `vgg16`"),
         ("data.samples_per_domain=1", "needs two images"),
         ("data.sources=[{ name = \"a\", shards = [\"s\"] }]", "at least 2 domains"),
         ("evaluation.protocol=pooling", "evaluation.protocol is pooling"),

@@ -107,6 +107,48 @@ fn every_algorithm_trains_and_logs_what_it_computes() {
 }
 
 #[test]
+fn every_model_takes_a_second_order_step_and_predicts() {
+    let toy = Toy::new();
+    // Model, dilations, output stride, whether it can have a memory.
+    let models = [
+        ("deeplab_v3", "[1, 2, 3]", 16, true),
+        ("deeplab_v2", "[1, 2, 3, 4]", 8, true),
+        ("deeplab_v2_original", "[1, 2, 3, 4]", 8, false),
+        ("fcn8s", "[]", 32, true),
+    ];
+    for (model, rates, stride, memory) in models {
+        let out = toy.path(model);
+        let keys = [
+            "steps=1".to_owned(),
+            format!("model.name={model}"),
+            format!("model.aspp_rates={rates}"),
+            format!("model.output_stride={stride}"),
+            format!("model.memory={memory}"),
+        ];
+        let observer = train(&toy.recipe(&keys.each_ref().map(String::as_str)), &out);
+        let line = &observer.lines[0];
+        assert_eq!(line.not_finite(false), None, "{model}");
+        assert!(line.second_order_norm.is_some_and(|norm| norm > 0.0), "{model}");
+        let trained = run::load(&out, &Device::flex()).unwrap();
+        let target = Target::open(&toy.target, &trained.facts.classes, &STORE).unwrap();
+        let protocol = InferenceProtocol::named("whole", [64, 64]).unwrap();
+        let scores = target.score(&trained.predictor, protocol, &mut |_, _| ()).unwrap();
+        assert_eq!(scores.samples, 3, "{model}");
+    }
+}
+
+#[test]
+fn every_resnet_takes_a_step() {
+    let toy = Toy::new();
+    for backbone in ["resnet18", "resnet34", "resnet101", "resnet152", "resnext50_32x4d"] {
+        let backbone = format!("model.backbone={backbone}");
+        let recipe = toy.recipe(&["steps=1", "method.order=first", &backbone]);
+        let observer = train(&recipe, &toy.path(&backbone));
+        assert_eq!(observer.lines[0].not_finite(false), None, "{backbone}");
+    }
+}
+
+#[test]
 fn forty_steps_on_one_city_lower_the_loss() {
     let toy = Toy::new();
     let recipe = toy.recipe(&[

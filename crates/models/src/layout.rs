@@ -52,6 +52,8 @@ pub struct Layout {
     pub parameters: Vec<ParameterSpec>,
     /// Batch normalisation layers in order: name (without `.running_mean`) and channels.
     pub batch_norms: Vec<(String, usize)>,
+    /// Switchable whitening layers in order: name, groups, and channels per group.
+    pub switchable_norms: Vec<(String, [usize; 2])>,
     parameter_index: BTreeMap<String, usize>,
     batch_norm_index: BTreeMap<String, usize>,
 }
@@ -111,17 +113,67 @@ impl Layout {
             .collect()
     }
 
-    /// Initial running statistics: mean 0, variance 1.
+    /// Initial running statistics: mean 0, variance 1; covariance 0.
     #[must_use]
     pub fn init_statistics(&self, device: &Device, dtype: DType) -> Vec<BatchStatistics> {
-        self.batch_norms
+        self.statistics()
             .iter()
-            .map(|(_, channels)| BatchStatistics {
-                mean: Tensor::zeros([*channels], (device, dtype)),
-                variance: Tensor::ones([*channels], (device, dtype)),
+            .map(|spec| BatchStatistics {
+                mean: Tensor::zeros([spec.mean_shape.iter().product::<usize>()], (device, dtype)),
+                variance: Tensor::full(
+                    [spec.variance_shape.iter().product::<usize>()],
+                    spec.initial_variance,
+                    (device, dtype),
+                ),
             })
             .collect()
     }
+
+    /// Running statistics in order: those of the batch norms, then those of switchable whitening.
+    #[must_use]
+    pub fn statistics(&self) -> Vec<StatisticsSpec> {
+        let of_batch_norm = |(name, channels): &(String, usize)| StatisticsSpec {
+            mean: format!("{name}.running_mean"),
+            mean_shape: vec![*channels],
+            variance: format!("{name}.running_var"),
+            variance_shape: vec![*channels],
+            initial_variance: 1.0,
+        };
+        let of_whitening = |(name, [groups, group]): &(String, [usize; 2])| StatisticsSpec {
+            mean: format!("{name}.running_mean"),
+            mean_shape: vec![*groups, *group, 1],
+            variance: format!("{name}.running_cov"),
+            variance_shape: vec![*groups, *group, *group],
+            initial_variance: 0.0,
+        };
+        let whitenings = self.switchable_norms.iter().map(of_whitening);
+        self.batch_norms.iter().map(of_batch_norm).chain(whitenings).collect()
+    }
+
+    /// Position of a switchable whitening layer among the running statistics.
+    ///
+    /// # Panics
+    /// If the network has no such layer: a bug of the caller.
+    #[must_use]
+    pub fn switchable_norm(&self, name: &str) -> usize {
+        let position = self.switchable_norms.iter().position(|(layer, _)| layer == name);
+        self.batch_norms.len() + position.unwrap_or_else(|| panic!("no whitening named {name}"))
+    }
+}
+
+/// Keys and shapes of one layer's running statistics, which [`BatchStatistics`] holds flat.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatisticsSpec {
+    /// Key of the mean.
+    pub mean: String,
+    /// Shape of the mean.
+    pub mean_shape: Vec<usize>,
+    /// Key of the variance, or of the covariance.
+    pub variance: String,
+    /// Shape of the variance or covariance.
+    pub variance_shape: Vec<usize>,
+    /// What every element of the variance or covariance starts as.
+    pub initial_variance: f64,
 }
 
 /// Uploads a vector of numbers in the wanted precision.

@@ -20,6 +20,7 @@ pub mod layout;
 pub mod memory;
 pub mod mode;
 pub mod network;
+pub mod normalization;
 pub mod onnx;
 pub mod pass;
 pub mod random;

@@ -55,7 +55,8 @@ impl Conv {
 pub struct BatchStatistics {
     /// Mean per channel, `[C]`, detached.
     pub mean: Tensor<1>,
-    /// Biased variance per channel, `[C]`, detached.
+    /// Biased variance per channel, `[C]`, detached; of switchable whitening the biased covariance
+    /// of each of its groups of `c` channels, `[C * c]`.
     pub variance: Tensor<1>,
 }
 
@@ -124,6 +125,10 @@ pub trait Mode: Sized + 'static {
         noise: Option<Tensor<2>>,
         temperature: f64,
     ) -> MemoryReadOf<Self>;
+    /// Exponential function.
+    fn exp<const D: usize>(x: Self::T<D>) -> Self::T<D>;
+    /// `1 / sqrt(x)` of positive elements.
+    fn reciprocal_sqrt<const D: usize>(x: Self::T<D>) -> Self::T<D>;
 
     /// Multiplies by a number.
     fn scale<const D: usize>(x: Self::T<D>, factor: f64) -> Self::T<D> {
@@ -152,6 +157,16 @@ pub trait Mode: Sized + 'static {
     /// Values at `index` along `axis`; all other axes equal.
     fn gather<const D: usize>(x: Self::T<D>, axis: usize, index: &Tensor<D, Int>) -> Self::T<D> {
         Self::linear(x, |x| x.gather(axis, index.clone()))
+    }
+    /// Normalises every channel of every image by its own mean and variance, `[B, C, H, W]`.
+    fn instance_norm(x: Self::T<4>) -> Self::T<4> {
+        let shape @ [batch, channels, height, width] = Self::dims(&x);
+        let value = Self::value(&x);
+        let (device, dtype) = (value.device().without_autodiff(), value.dtype());
+        let one = Self::constant(Tensor::ones([batch * channels], (&device, dtype)));
+        let zero = Self::constant(Tensor::zeros([batch * channels], (&device, dtype)));
+        let rows = Self::reshape(x, [1, batch * channels, height, width]);
+        Self::reshape(Self::batch_norm_train(rows, one, zero).0, shape)
     }
 }
 
@@ -273,6 +288,14 @@ impl Mode for Plain {
         let MemoryRead { normalized, scores, weights, readout } =
             kernels::memory_read(features, memory, noise, temperature);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        x.exp()
+    }
+
+    fn reciprocal_sqrt<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+        x.sqrt().recip()
     }
 }
 

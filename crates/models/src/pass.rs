@@ -9,6 +9,9 @@ use crate::random::Stream;
 /// Momentum of the running averages of batch normalisation.
 const STATISTICS_MOMENTUM: f64 = 0.1;
 
+/// Momentum of the running averages of switchable whitening (1 - 0.99 in the reference).
+const COVARIANCE_MOMENTUM: f64 = 0.01;
+
 /// Which statistics batch normalisation uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Normalization {
@@ -56,7 +59,8 @@ impl<'a, M: Mode> Pass<'a, M> {
         normalization: Normalization,
     ) -> Self {
         assert_eq!(parameters.len(), layout.parameters.len(), "one tensor per parameter");
-        assert_eq!(running.len(), layout.batch_norms.len(), "statistics per batch norm");
+        let layers = layout.batch_norms.len() + layout.switchable_norms.len();
+        assert_eq!(running.len(), layers, "statistics per layer that keeps them");
         Self { layout, parameters, running, normalization, dropout: None, observed: Vec::new() }
     }
 
@@ -141,6 +145,9 @@ impl<'a, M: Mode> Pass<'a, M> {
 }
 
 /// Running statistics after the observed batches: `0.9 old + 0.1 new`, with unbiased variance.
+///
+/// Those of switchable whitening, known by having a covariance instead, become `0.99 old + 0.01
+/// new`, biased as it was observed.
 #[must_use]
 pub fn updated_statistics(
     running: &[BatchStatistics],
@@ -151,17 +158,23 @@ pub fn updated_statistics(
         let count = *count as f64;
         // One element per channel has no unbiased variance; torch refuses it, we keep the biased.
         let unbiased = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
+        let has_covariance = batch.variance.dims() != batch.mean.dims();
+        let (momentum, correction) = match has_covariance {
+            true => (COVARIANCE_MOMENTUM, 1.0),
+            false => (STATISTICS_MOMENTUM, unbiased),
+        };
         let old = updated[*layer].clone();
+        let new_variance = untracked(&batch.variance).mul_scalar(correction);
         updated[*layer] = BatchStatistics {
-            mean: average(old.mean, untracked(&batch.mean)),
-            variance: average(old.variance, untracked(&batch.variance).mul_scalar(unbiased)),
+            mean: average(old.mean, untracked(&batch.mean), momentum),
+            variance: average(old.variance, new_variance, momentum),
         };
     }
     updated
 }
 
-fn average(old: Tensor<1>, new: Tensor<1>) -> Tensor<1> {
-    old.mul_scalar(1.0 - STATISTICS_MOMENTUM) + new.mul_scalar(STATISTICS_MOMENTUM)
+fn average(old: Tensor<1>, new: Tensor<1>, momentum: f64) -> Tensor<1> {
+    old.mul_scalar(1.0 - momentum) + new.mul_scalar(momentum)
 }
 
 fn untracked(x: &Tensor<1>) -> Tensor<1> {

@@ -234,6 +234,17 @@ impl Mode for Tangent {
         let readout = Self::matmul(weights.clone(), memory);
         MemoryReadOf { normalized, scores, weights, readout }
     }
+
+    fn exp<const D: usize>(x: Dual<D>) -> Dual<D> {
+        let value = x.value.exp();
+        Dual { tangent: x.tangent.map(|t| t * value.clone()), value }
+    }
+
+    fn reciprocal_sqrt<const D: usize>(x: Dual<D>) -> Dual<D> {
+        let value = x.value.sqrt().recip();
+        let slope = value.clone().powi_scalar(3).mul_scalar(-0.5);
+        Dual { tangent: x.tangent.map(|t| t * slope), value }
+    }
 }
 
 /// Mean over batch, height and width: `[B, C, H, W]` to `[1, C, 1, 1]`.

@@ -9,11 +9,11 @@ use crate::resize::resize_bilinear;
 use crate::tangent::{Dual, Tangent};
 
 /// A scalar function of a flat parameter vector, in both modes.
-struct Case {
-    name: &'static str,
-    parameters: usize,
-    plain: fn(Tensor<1>) -> Tensor<1>,
-    dual: fn(Dual<1>) -> Dual<1>,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) parameters: usize,
+    pub(crate) plain: fn(Tensor<1>) -> Tensor<1>,
+    pub(crate) dual: fn(Dual<1>) -> Dual<1>,
 }
 
 macro_rules! case {
@@ -26,22 +26,27 @@ macro_rules! case {
         }
     };
 }
+pub(crate) use case;
 
 /// `sum c y^2` with fixed random `c`: curved even where the operation is linear.
-fn weighted<M: Mode, const D: usize>(y: M::T<D>) -> M::T<1> {
+pub(crate) fn weighted<M: Mode, const D: usize>(y: M::T<D>) -> M::T<1> {
     let weights =
         random("weights", M::value(&y).shape().num_elements()).reshape(M::value(&y).dims());
     let squared = M::mul(y.clone(), y);
     M::linear(squared, |y| (y * weights.clone()).sum())
 }
 
-fn random(name: &str, len: usize) -> Tensor<1> {
+pub(crate) fn random(name: &str, len: usize) -> Tensor<1> {
     let stream = Stream::named(name);
     let values: Vec<f64> = (0..len as u64).map(|i| stream.uniform(i) * 2.0 - 1.0).collect();
     tensor_from(&values, &Device::flex(), DType::F64)
 }
 
-fn part<M: Mode, const D: usize>(x: &M::T<1>, start: usize, shape: [usize; D]) -> M::T<D> {
+pub(crate) fn part<M: Mode, const D: usize>(
+    x: &M::T<1>,
+    start: usize,
+    shape: [usize; D],
+) -> M::T<D> {
     let len: usize = shape.iter().product();
     M::linear(x.clone(), |x| x.slice_dim(0, start..start + len).reshape(shape))
 }
@@ -149,7 +154,22 @@ fn memory_read<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::linear(all, |x| x.reshape([6, 18, 1, 1]))
 }
 
-const CASES: [Case; 17] = [
+fn exp<M: Mode>(x: M::T<1>) -> M::T<4> {
+    M::exp(image::<M>(&x))
+}
+
+fn reciprocal_sqrt<M: Mode>(x: M::T<1>) -> M::T<4> {
+    // At least 1: 3 plus numbers of at most 2.
+    let above = M::constant(Tensor::<1>::full([1], 3.0, (&Device::flex(), DType::F64)));
+    let above = M::linear(above, |x| x.reshape([1, 1, 1, 1]));
+    M::reciprocal_sqrt(M::add(M::scale(image::<M>(&x), 2.0), above))
+}
+
+fn instance_norm<M: Mode>(x: M::T<1>) -> M::T<4> {
+    M::instance_norm(image::<M>(&x))
+}
+
+const CASES: [Case; 20] = [
     case!(conv_with_bias, IMAGE + 56),
     case!(conv_in_groups, IMAGE + 54),
     case!(relu6, IMAGE),
@@ -167,6 +187,9 @@ const CASES: [Case; 17] = [
     case!(broadcast_add_and_mul, IMAGE + 3),
     case!(gather, IMAGE),
     case!(memory_read, 44),
+    case!(exp, IMAGE),
+    case!(reciprocal_sqrt, IMAGE),
+    case!(instance_norm, IMAGE),
 ];
 
 fn gradient(case: &Case, at: &Tensor<1>) -> Vec<f64> {
@@ -177,10 +200,14 @@ fn gradient(case: &Case, at: &Tensor<1>) -> Vec<f64> {
 
 #[test]
 fn tangent_and_hessian_product_of_every_operation_equal_finite_differences() {
+    assert_equal_to_finite_differences(&CASES);
+}
+
+pub(crate) fn assert_equal_to_finite_differences(cases: &[Case]) {
     // f64 central differences at 1e-6: truncation 1e-12, rounding 1e-16 / 1e-6 = 1e-10.
     const STEP: f64 = 1e-6;
     const TOLERANCE: f64 = 1e-7;
-    for case in &CASES {
+    for case in cases {
         let at = random(case.name, case.parameters);
         let direction = random(&format!("{} direction", case.name), case.parameters);
         let ahead = at.clone() + direction.clone().mul_scalar(STEP);

@@ -99,9 +99,9 @@ pub fn named_tensors(
     for (spec, parameter) in layout.parameters.iter().zip(parameters) {
         named.insert(spec.name.clone(), host_tensor(parameter, &spec.shape));
     }
-    for ((name, channels), running) in layout.batch_norms.iter().zip(statistics) {
-        named.insert(format!("{name}.running_mean"), host_tensor(&running.mean, &[*channels]));
-        named.insert(format!("{name}.running_var"), host_tensor(&running.variance, &[*channels]));
+    for (spec, running) in layout.statistics().into_iter().zip(statistics) {
+        named.insert(spec.mean, host_tensor(&running.mean, &spec.mean_shape));
+        named.insert(spec.variance, host_tensor(&running.variance, &spec.variance_shape));
     }
     named
 }
@@ -127,12 +127,12 @@ pub fn upload(
         .map(|spec| get(&spec.name, &spec.shape))
         .collect::<Result<_, WeightsError>>()?;
     let statistics = layout
-        .batch_norms
+        .statistics()
         .iter()
-        .map(|(name, channels)| {
+        .map(|spec| {
             Ok(BatchStatistics {
-                mean: get(&format!("{name}.running_mean"), &[*channels])?,
-                variance: get(&format!("{name}.running_var"), &[*channels])?,
+                mean: get(&spec.mean, &spec.mean_shape)?,
+                variance: get(&spec.variance, &spec.variance_shape)?,
             })
         })
         .collect::<Result<_, WeightsError>>()?;
