@@ -203,6 +203,7 @@ fn listed_kind(operation: &Operation) -> Option<&'static str> {
     match operation {
         Operation::Conv(_) => Some("convolution"),
         Operation::BatchNorm { .. } => Some("batch norm"),
+        Operation::InstanceNorm => Some("instance norm"),
         Operation::MaxPool3 => Some("max pooling"),
         Operation::Add => Some("sum"),
         Operation::Mul => Some("product"),
@@ -214,7 +215,11 @@ fn listed_kind(operation: &Operation) -> Option<&'static str> {
         Operation::L2Normalize(_) => Some("unit length"),
         Operation::Image
         | Operation::Parameter(_)
+        | Operation::Statistic(_)
+        | Operation::Identity
         | Operation::Memory
+        | Operation::Exp
+        | Operation::ReciprocalSqrt
         | Operation::Relu
         | Operation::Relu6
         | Operation::Scale(_)

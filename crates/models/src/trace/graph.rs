@@ -12,6 +12,10 @@ pub enum Operation {
     Image,
     /// A parameter of the layout.
     Parameter(String),
+    /// A running mean or covariance of the layout's statistics.
+    Statistic(String),
+    /// The identity matrix, `[1, 1, c, c]`.
+    Identity,
     /// The memory, `[K, C]`.
     Memory,
     /// Convolution of the first input with the second; a third is the bias.
@@ -21,12 +25,18 @@ pub enum Operation {
         /// The layer whose statistics they are.
         layer: String,
     },
+    /// Every channel of every image normalised by its own mean and variance.
+    InstanceNorm,
     /// 3x3 max pooling, stride 2, padding 1.
     MaxPool3,
     /// `max(x, 0)`.
     Relu,
     /// `min(max(x, 0), 6)`.
     Relu6,
+    /// Exponential function.
+    Exp,
+    /// `1 / sqrt(x)`.
+    ReciprocalSqrt,
     /// Elementwise sum with broadcasting.
     Add,
     /// Elementwise product with broadcasting.
@@ -78,7 +88,13 @@ impl Node {
     /// Whether the result is there before the network runs.
     #[must_use]
     pub fn is_weight(&self) -> bool {
-        matches!(self.operation, Operation::Parameter(_) | Operation::Memory)
+        matches!(
+            self.operation,
+            Operation::Parameter(_)
+                | Operation::Statistic(_)
+                | Operation::Identity
+                | Operation::Memory
+        )
     }
 }
 

@@ -71,10 +71,13 @@ impl<const D: usize> Traced<D> {
         self
     }
 
-    /// The parameter that this tensor is, if it is one.
-    fn parameter(&self) -> Option<String> {
-        match &self.tape.borrow()[self.node].operation {
-            Operation::Parameter(name) => Some(name.clone()),
+    /// The parameter or statistic that this tensor is, if it is one.
+    fn weight(&self) -> Option<(String, Operation)> {
+        let operation = self.tape.borrow()[self.node].operation.clone();
+        match &operation {
+            Operation::Parameter(name) | Operation::Statistic(name) => {
+                Some((name.clone(), operation))
+            }
             _ => None,
         }
     }
@@ -115,9 +118,16 @@ impl Mode for Trace {
     }
 
     fn matmul<const D: usize>(a: Traced<D>, b: Traced<D>) -> Traced<D> {
-        assert_eq!(a.shape[D - 1], b.shape[D - 2], "depth of a matrix product");
-        let mut shape = a.shape;
-        shape[D - 1] = b.shape[D - 1];
+        let [rows, depth, columns] = [a.shape[D - 2], a.shape[D - 1], b.shape[D - 1]];
+        assert_eq!(depth, b.shape[D - 2], "depth of a matrix product");
+        let matrix_of_result = |shape: [usize; D]| {
+            std::array::from_fn(|axis| match D - axis {
+                2 => rows,
+                1 => columns,
+                _ => shape[axis],
+            })
+        };
+        let shape = broadcast(matrix_of_result(a.shape), matrix_of_result(b.shape));
         a.with(&b, Operation::MatMul, shape)
     }
 
@@ -136,7 +146,7 @@ impl Mode for Trace {
         let size = |size| convolved(size, kernel, conv);
         let shape = [batch, output, size(height), size(width)];
         let inputs = [x.node, weight.node].into_iter().chain(bias.map(|bias| bias.node)).collect();
-        let name = weight.parameter().unwrap_or_default();
+        let name = weight.weight().map_or_else(String::new, |(name, _)| name);
         let name = name.strip_suffix(".weight").unwrap_or(&name).to_owned();
         Traced::push(&x.tape, name, Operation::Conv(conv), (inputs, shape))
     }
@@ -168,6 +178,14 @@ impl Mode for Trace {
         let inputs = vec![x.node, weight.node, bias.node];
         let operation = Operation::BatchNorm { layer: layer.to_owned() };
         Traced::push(&x.tape, layer.to_owned(), operation, (inputs, x.shape))
+    }
+
+    fn exp<const D: usize>(x: Traced<D>) -> Traced<D> {
+        x.then(Operation::Exp, x.shape)
+    }
+
+    fn reciprocal_sqrt<const D: usize>(x: Traced<D>) -> Traced<D> {
+        x.then(Operation::ReciprocalSqrt, x.shape)
     }
 
     fn log_softmax<const D: usize>(x: Traced<D>, axis: usize) -> Traced<D> {
@@ -206,9 +224,9 @@ impl Mode for Trace {
     fn reshape<const D: usize, const E: usize>(x: Traced<D>, shape: [usize; E]) -> Traced<E> {
         let elements = x.shape.iter().product::<usize>();
         assert_eq!(elements, shape.iter().product::<usize>(), "elements of a reshape");
-        match x.parameter() {
-            // Parameters are kept flat, so this is how a network asks for one.
-            Some(name) => Traced::source(&x.tape, Operation::Parameter(name), shape),
+        match x.weight() {
+            // Weights are kept flat, so this is how a network asks for one.
+            Some((_, operation)) => Traced::source(&x.tape, operation, shape),
             None => x.then(Operation::Reshape, shape),
         }
     }
@@ -232,6 +250,25 @@ impl Mode for Trace {
     fn resize(x: Traced<4>, [height, width]: [usize; 2]) -> Traced<4> {
         let [batch, channels, _, _] = x.shape;
         x.then(Operation::Resize, [batch, channels, height, width])
+    }
+
+    fn instance_norm(x: Traced<4>) -> Traced<4> {
+        x.then(Operation::InstanceNorm, x.shape)
+    }
+
+    fn running_covariance(
+        x: &Traced<4>,
+        (layer, running): (&str, &BatchStatistics),
+    ) -> [Traced<1>; 2] {
+        [("mean", running.mean.dims()), ("cov", running.variance.dims())].map(|(what, shape)| {
+            let operation = Operation::Statistic(format!("{layer}.running_{what}"));
+            Traced::source(&x.tape, operation, shape)
+        })
+    }
+
+    fn identity(x: &Traced<4>) -> Traced<4> {
+        let size = x.shape[3];
+        Traced::source(&x.tape, Operation::Identity, [1, 1, size, size])
     }
 
     fn gather<const D: usize>(_: Traced<D>, _: usize, _: &Tensor<D, Int>) -> Traced<D> {
@@ -260,7 +297,12 @@ fn untraceable(call: &str) -> ! {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{DType, Device};
+
     use super::*;
+    use crate::layout::Layout;
+    use crate::normalization::places::{NormKind, NormPlace, NormPlaces};
+    use crate::pass::{Normalization, Pass};
 
     fn image(shape: [usize; 4]) -> Traced<4> {
         Traced::source(&Tape::default(), Operation::Image, shape)
@@ -276,6 +318,35 @@ mod tests {
     #[should_panic(expected = "Mode::value cannot be traced")]
     fn asking_for_a_value_is_refused_by_name() {
         Trace::value(&image([1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn every_norm_of_a_trained_network_can_be_traced() {
+        use NormKind::{Batch, Instance, InstanceAffine, InstanceWhitening, Switchable};
+        let place = NormPlace::stem(2);
+        for (kind, operation) in [
+            (Batch, Operation::BatchNorm { layer: "norm".into() }),
+            (InstanceWhitening, Operation::InstanceNorm),
+            (Instance, Operation::InstanceNorm),
+            (InstanceAffine, Operation::InstanceNorm),
+            (Switchable, Operation::Statistic("norm.running_cov".into())),
+        ] {
+            let places = NormPlaces { stem: [Batch, Batch, kind], ..NormPlaces::default() };
+            let mut layout = Layout::default();
+            places.declare(&mut layout, "norm", place, 32);
+            let x = image([1, 32, 3, 4]);
+            let parameters = layout.parameters.iter().map(|spec| {
+                let operation = Operation::Parameter(spec.name.clone());
+                Traced::source(&x.tape, operation, [spec.len()])
+            });
+            let running = layout.init_statistics(&Device::flex(), DType::F32);
+            let parameters = parameters.collect();
+            let mut pass =
+                Pass::<Trace>::new(&layout, parameters, &running, Normalization::Running);
+            let y = places.apply(&mut pass, "norm", place, x, &mut Vec::new());
+            assert_eq!(y.shape, [1, 32, 3, 4], "{kind}");
+            assert!(y.tape.borrow().iter().any(|node| node.operation == operation), "{kind}");
+        }
     }
 
     #[test]
