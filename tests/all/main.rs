@@ -10,6 +10,7 @@ mod golden_multi_iter;
 mod golden_networks;
 mod golden_whitening;
 mod gpu_augmentation;
+mod initial_weights;
 mod norms;
 mod paper_reading;
 mod recipes;

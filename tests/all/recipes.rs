@@ -125,6 +125,8 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("model.output_stride=4", "model.output_stride is 4"),
         ("model.name=fcn8s", "model.aspp_rates is [1, 2, 3], expected 0 dilations"),
         ("model.name=unet", "model.name: unknown variant `unet`"),
+        ("model.normalization=isw", "model.normalization is isw, expected another one"),
+        ("model.normalization=group", "model.normalization: unknown variant `group`"),
         ("model.backbone=vgg16", "model.backbone: unknown variant `vgg16`"),
         ("data.samples_per_domain=1", "needs two images"),
         ("data.sources=[{ name = \"a\", shards = [\"s\"] }]", "at least 2 domains"),

@@ -138,6 +138,20 @@ fn every_model_takes_a_second_order_step_and_predicts() {
 }
 
 #[test]
+fn every_normalisation_takes_a_second_order_step() {
+    let toy = Toy::new();
+    for (normalization, has_loss) in
+        [("ibn-a", false), ("ibn", false), ("iw", true), ("irw", true), ("switchable", false)]
+    {
+        let key = format!("model.normalization={normalization}");
+        let line = train(&toy.recipe(&["steps=1", &key]), &toy.path(normalization)).lines.remove(0);
+        assert_eq!(line.not_finite(false), None, "{normalization}");
+        assert_eq!(line.inner.contains_key("whitening"), has_loss, "{normalization}");
+        run::load(&toy.path(normalization), &Device::flex()).unwrap();
+    }
+}
+
+#[test]
 fn every_resnet_takes_a_step() {
     let toy = Toy::new();
     for backbone in ["resnet18", "resnet34", "resnet101", "resnet152", "resnext50_32x4d"] {

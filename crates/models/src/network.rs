@@ -5,9 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backbone::{Backbone, BackboneConfig, BackboneName};
+use crate::backbone::{Backbone, BackboneConfig, BackboneName, Stages};
 use crate::layout::Layout;
 use crate::mode::Mode;
+use crate::normalization::places::{NormPlaces, NormPlacesError};
+use crate::normalization::presets::Whitening;
 use crate::pass::Pass;
 use crate::{
     aspp, auxiliary, deeplab_v2, deeplab_v2_original, deeplab_v3, deeplab_v3_plus, fcn8s, memory,
@@ -34,7 +36,7 @@ pub enum ModelName {
 }
 
 /// What a network is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NetworkConfig {
     /// The model.
     pub model: ModelName,
@@ -48,6 +50,10 @@ pub struct NetworkConfig {
     pub output_stride: usize,
     /// Dilations of the ASPP: three for DeepLabV3 and V3+, four for V2, none for FCN.
     pub aspp_rates: Vec<usize>,
+    /// What normalises beside batch norm.
+    pub normalization: NormPlaces,
+    /// The loss of instance whitening, if it has one.
+    pub whitening: Option<Whitening>,
     /// Classes, which are also the memory's slots.
     pub classes: usize,
     /// Whether the network has a memory between encoder and decoder.
@@ -95,6 +101,8 @@ impl NetworkConfig {
             width_divisor: 1,
             output_stride: 16,
             aspp_rates: vec![6, 12, 18],
+            normalization: NormPlaces::default(),
+            whitening: None,
             classes,
             memory,
         }
@@ -118,6 +126,25 @@ impl NetworkConfig {
         self.widths().feature
     }
 
+    /// Whether the backbone can have what shall normalise.
+    ///
+    /// # Errors
+    /// The first place that it cannot have.
+    pub fn check_normalization(&self) -> Result<(), NormPlacesError> {
+        self.normalization.check(&self.backbone().place_channels())
+    }
+
+    fn backbone(&self) -> Backbone {
+        Backbone::new(&BackboneConfig {
+            name: self.backbone,
+            blocks: self.blocks,
+            width_divisor: self.width_divisor,
+            output_stride: self.output_stride,
+            second_stage_strides_early: self.model == ModelName::DeepLabV2,
+            normalization: self.normalization,
+        })
+    }
+
     fn widths(&self) -> Widths {
         let [feature, fine, auxiliary] = [256, 48, 512].map(|width| width / self.width_divisor);
         Widths { feature, fine, auxiliary, classes: self.classes }
@@ -132,6 +159,8 @@ pub struct Encoded<M: Mode> {
     pub stage3: M::T<4>,
     /// F, `[B, 256/d, h, w]`.
     pub feature: M::T<4>,
+    /// What instance whitening gave, for its loss.
+    pub whitened: Vec<M::T<4>>,
 }
 
 /// The network: what it is made of, and the names of its tensors.
@@ -149,19 +178,14 @@ impl Network {
     /// Lays the network out.
     ///
     /// # Panics
-    /// If the model has another number of dilations, or cannot have a memory: a bug of the caller.
+    /// If the model has another number of dilations, cannot have a memory, or the backbone cannot
+    /// have what shall normalise: bugs of the caller.
     #[must_use]
     pub fn new(config: NetworkConfig) -> Self {
         let model = config.model;
         assert_eq!(config.aspp_rates.len(), model.aspp_branches(), "dilations of {model:?}");
         assert!(!config.memory || model.can_have_memory(), "{model:?} with a memory");
-        let backbone = Backbone::new(&BackboneConfig {
-            name: config.backbone,
-            blocks: config.blocks,
-            width_divisor: config.width_divisor,
-            output_stride: config.output_stride,
-            second_stage_strides_early: model == ModelName::DeepLabV2,
-        });
+        let backbone = config.backbone();
         let (stages, widths) = (backbone.channels(), config.widths());
         let mut layout = Layout::default();
         backbone.declare(&mut layout);
@@ -183,7 +207,8 @@ impl Network {
 
     /// Image `[B, 3, H, W]` to features.
     pub fn encode<M: Mode>(&self, pass: &mut Pass<'_, M>, image: M::T<4>) -> Encoded<M> {
-        let [first, second, stage3, last] = self.backbone.run(pass, image).stages;
+        let Stages { stages, whitened } = self.backbone.run(pass, image);
+        let [first, second, stage3, last] = stages;
         let rates = &self.config.aspp_rates;
         let feature = match self.config.model {
             ModelName::DeepLabV3Plus | ModelName::DeepLabV3 => aspp::run(pass, last, rates),
@@ -196,7 +221,7 @@ impl Network {
             ModelName::Fcn8s => vec![stage3.clone(), second],
             _ => Vec::new(),
         };
-        Encoded { skips, stage3, feature }
+        Encoded { skips, stage3, feature, whitened }
     }
 
     /// `skips` of [`encode`](Self::encode) and F, or R where the network has a memory, to logits

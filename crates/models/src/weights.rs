@@ -45,6 +45,15 @@ pub enum WeightsError {
         /// Why.
         reason: String,
     },
+    /// A tensor is in no place of the model.
+    #[error("{}: tensor {name} is not one of the model's; hint: the file belongs to another model \
+             than the recipe's, or `train import` has not been over it", path.display())]
+    Unexpected {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
     /// A tensor is missing.
     #[error("{}: tensor {name} is missing, expected shape {expected:?}; hint: the file belongs to \
              another model than the recipe's", path.display())]
@@ -86,6 +95,18 @@ pub fn host_tensor<const D: usize>(x: &Tensor<D>, shape: &[usize]) -> HostTensor
         .try_into_vec_as::<f32>()
         .expect("the device computes a float tensor");
     HostTensor { shape: shape.to_vec(), values }
+}
+
+/// Names and shapes of what [`named_tensors`] gives, and of the memory `[K, C]` if there is one.
+#[must_use]
+pub fn expected_tensors(layout: &Layout, memory: Option<[usize; 2]>) -> Vec<(String, Vec<usize>)> {
+    let parameters = layout.parameters.iter().map(|spec| (spec.name.clone(), spec.shape.clone()));
+    let statistics = layout
+        .statistics()
+        .into_iter()
+        .flat_map(|spec| [(spec.mean, spec.mean_shape), (spec.variance, spec.variance_shape)]);
+    let memory = memory.map(|shape| (MEMORY_KEY.to_owned(), shape.to_vec()));
+    parameters.chain(statistics).chain(memory).collect()
 }
 
 /// Parameters and running statistics under the reference's keys.
@@ -197,11 +218,22 @@ pub fn serialize(
 pub fn read(path: &Path) -> Result<(NamedTensors, BTreeMap<String, String>), WeightsError> {
     let bytes =
         fs::read(path).map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
+    parse(&bytes, path)
+}
+
+/// As [`read`], of a file in memory; `path` is named in errors.
+///
+/// # Errors
+/// If the bytes are not safetensors, or hold another element type.
+pub fn parse(
+    bytes: &[u8],
+    path: &Path,
+) -> Result<(NamedTensors, BTreeMap<String, String>), WeightsError> {
     let format = |reason: String| WeightsError::Format { path: path.to_owned(), reason };
     let (_, header) =
-        SafeTensors::read_metadata(&bytes).map_err(|error| format(error.to_string()))?;
+        SafeTensors::read_metadata(bytes).map_err(|error| format(error.to_string()))?;
     let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| format(error.to_string()))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| format(error.to_string()))?;
     let mut named = NamedTensors::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {

@@ -4,6 +4,7 @@
 pub mod batches;
 pub mod checkpoint;
 pub mod device_colours;
+pub mod initial_weights;
 pub mod loading;
 pub mod losses;
 pub mod method;

@@ -5,6 +5,7 @@ use models::labels::{LabelBatch, PixelTargets};
 use models::memory::{self, ReadOptions, WriteOptions};
 use models::mode::Mode;
 use models::network::Network;
+use models::normalization::whitening_loss::{CovarianceMask, whitening_loss};
 use models::pass::Pass;
 use models::random::Stream;
 
@@ -43,6 +44,8 @@ pub struct Terms<M: Mode> {
     pub divergence: Option<M::T<1>>,
     /// Memory classification.
     pub classification: Option<M::T<1>>,
+    /// Covariances that instance whitening ought to remove.
+    pub whitening: Option<M::T<1>>,
     /// Weighted sum.
     pub total: M::T<1>,
 }
@@ -107,6 +110,18 @@ pub fn run<M: Mode>(
     let classification = slot_scores
         .map(|scores| losses::classification::<M>(scores, method.classification_reduction));
 
+    let whitening = network.config.whitening.map(|whitening| {
+        let masks: Vec<CovarianceMask> = encoded
+            .whitened
+            .iter()
+            .map(|map| {
+                let [_, channels, _, _] = M::dims(map);
+                CovarianceMask::all_pairs(channels, whitening.relaxation(), &device, dtype)
+            })
+            .collect();
+        (whitening_loss::<M>(&encoded.whitened, &masks), whitening.weight)
+    });
+
     let weights = method.losses;
     let mut total = M::add(segmentation.clone(), M::scale(auxiliary.clone(), weights.auxiliary));
     for (term, weight) in [
@@ -118,7 +133,12 @@ pub fn run<M: Mode>(
             total = M::add(total, M::scale(term.clone(), weight));
         }
     }
-    let terms = Terms { segmentation, auxiliary, cohesion, divergence, classification, total };
+    let whitening = whitening.map(|(loss, weight)| {
+        total = M::add(total.clone(), M::scale(loss.clone(), weight));
+        loss
+    });
+    let terms =
+        Terms { segmentation, auxiliary, cohesion, divergence, classification, whitening, total };
     Outcome { terms, written }
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use models::backbone::BackboneName;
 use models::network::{ModelName, NetworkConfig};
+use models::normalization::presets::NormPreset;
 use serde::{Deserialize, Serialize};
 
 use crate::method::Method;
@@ -65,12 +66,18 @@ pub struct ModelRecipe {
     /// Blocks per stage, where they are not the backbone's; ResNets only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<[usize; 4]>,
+    /// Safetensors file of weights to start from, relative to the recipe's folder; what it lacks
+    /// starts at random. `train import` makes such files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
     /// Divides all widths of the reference: 1, 2, 4, 8 or 16.
     pub width_divisor: usize,
     /// Input pixels per feature pixel: 8, 16 or 32.
     pub output_stride: usize,
     /// Dilations of the ASPP, as many as the model has; scale them with the crop.
     pub aspp_rates: Vec<usize>,
+    /// What normalises: `batch`, `ibn-a`, `ibn`, `iw`, `irw`, `isw` or `switchable`.
+    pub normalization: NormPreset,
     /// Whether the network has a categorical memory.
     pub memory: bool,
     /// Batches (of all domains) that give the memory its first value.
@@ -168,16 +175,19 @@ impl Recipe {
         }
         let mut recipe: Self = serde_path_to_error::deserialize(toml::Value::Table(table))
             .map_err(|error| parse(in_words(&error)))?;
-        for source in &mut recipe.data.sources {
-            for shards in &mut source.shards {
-                if shard_store::is_url(shards) {
-                    continue;
-                }
-                // Absolute, since the resolved recipe is read again from the run folder.
-                let joined = folder.join(&*shards);
-                *shards = std::path::absolute(&joined)
-                    .map_err(|source| RecipeError::Read { path: joined, source })?;
-            }
+        // Absolute, since the resolved recipe is read again from the run folder.
+        let resolve = |path: &mut PathBuf| {
+            let joined = folder.join(&*path);
+            *path = std::path::absolute(&joined)
+                .map_err(|source| RecipeError::Read { path: joined, source })?;
+            Ok(())
+        };
+        let shards = recipe.data.sources.iter_mut().flat_map(|source| &mut source.shards);
+        for path in shards.filter(|shards| !shard_store::is_url(shards)) {
+            resolve(path)?;
+        }
+        if let Some(path) = &mut recipe.model.weights {
+            resolve(path)?;
         }
         check::check(&recipe, path)?;
         Ok(recipe)
@@ -201,6 +211,8 @@ impl Recipe {
             width_divisor: self.model.width_divisor,
             output_stride: self.model.output_stride,
             aspp_rates: self.model.aspp_rates.clone(),
+            normalization: self.model.normalization.places(),
+            whitening: self.model.normalization.whitening(),
             classes,
             memory: self.model.memory,
         }

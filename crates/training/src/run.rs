@@ -6,6 +6,7 @@
 mod damage;
 mod facts;
 mod first_memory;
+mod first_state;
 mod folder;
 mod loader_options;
 mod log;
@@ -19,6 +20,7 @@ use burn::tensor::Device;
 use evaluation::predictor::{Predictor, ReadSettings};
 use loader::{Loader, LoaderError};
 use models::network::Network;
+use models::weights::WeightsError;
 use shard_store::{StoreError, StoreOptions};
 
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
@@ -82,6 +84,19 @@ pub enum RunError {
         /// What they were.
         expected: String,
     },
+    /// The file of weights is not the one that the run began with.
+    #[error("{}: found a file with BLAKE3 {found}, expected {expected}, with which the run in {} \
+             began; hint: put that file back, or start a new run", path.display(), run.display())]
+    WeightsChanged {
+        /// The file.
+        path: PathBuf,
+        /// The run.
+        run: PathBuf,
+        /// What it is now.
+        found: String,
+        /// What it was.
+        expected: String,
+    },
     /// A file of the run cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
@@ -107,6 +122,9 @@ pub enum RunError {
     /// The loader.
     #[error(transparent)]
     Loader(#[from] LoaderError),
+    /// The weights to start from.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -159,7 +177,9 @@ pub fn start(
     machine: Machine<'_>,
     observer: &mut dyn Observer,
 ) -> Result<(), RunError> {
-    let facts = facts::gather(recipe, machine.device_name, machine.store)?;
+    let mut facts = facts::gather(recipe, machine.device_name, machine.store)?;
+    let network = Network::new(recipe.network(facts.classes.len()));
+    facts.weights = first_state::weights(recipe, &network)?.map(|weights| weights.facts);
     // Everything that a user can get wrong is found before the folder is made.
     drop(Loader::start(loader_options(recipe, [0, 1], machine.store))?);
     let _lock = folder::create(out)?;

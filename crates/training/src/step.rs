@@ -343,6 +343,7 @@ fn values(terms: &Terms<Plain>) -> Vec<(&'static str, Tensor<1>)> {
         ("cohesion", &terms.cohesion),
         ("divergence", &terms.divergence),
         ("classification", &terms.classification),
+        ("whitening", &terms.whitening),
     ] {
         losses.extend(term.as_ref().map(|term| (name, known(term))));
     }

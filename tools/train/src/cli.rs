@@ -32,6 +32,8 @@ pub enum Command {
     Summary(SummaryArguments),
     /// Write a trained network as ONNX or safetensors
     Export(ExportArguments),
+    /// Turn weights of PyTorch into a file that a recipe can start from (model.weights)
+    Import(ImportArguments),
     /// Continue a run from its checkpoint, as if it had never stopped
     Resume {
         /// Folder that `train run` wrote
@@ -110,14 +112,57 @@ pub struct SummaryArguments {
     /// Image in pixels, such as 2048x1024 [default: the recipe's evaluation window]
     #[arg(long, value_name = "WxH", value_parser = pixels)]
     pub size: Option<Pixels>,
-    /// Classes, which the recipe leaves to its shards
+    /// Classes of the network
     #[arg(long, value_name = "N", default_value_t = 19,
-          value_parser = clap::value_parser!(u8).range(2..255))]
-    pub classes: u8,
+          value_parser = clap::value_parser!(u16).range(1..=255))]
+    pub classes: u16,
     /// Print JSON instead of tables
     #[arg(long)]
     pub json: bool,
     /// Change a key of the recipe, such as model.width_divisor=1; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
+/// Arguments of `train import`.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// A .pth, .pt or .safetensors file: of torchvision, of the paper's authors, of RobustNet, or
+    /// of a run
+    pub weights: PathBuf,
+    /// The recipe whose network the weights are for, such as recipes/camvid.toml
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: PathBuf,
+    /// The safetensors file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Classes of the network
+    #[arg(long, value_name = "N", default_value_t = 19,
+          value_parser = clap::value_parser!(u16).range(1..=255))]
+    pub classes: u16,
+    /// The dictionary in the file that holds the weights [default: state_dict, model_state_dict or
+    /// model if there is one, else the whole file]
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
+    /// Import the backbone alone; the heads start at random
+    #[arg(long)]
+    pub backbone_only: bool,
+    /// Tensors of the network that the file may lack, by the beginning of their names; may be
+    /// repeated
+    #[arg(long, value_name = "PREFIX")]
+    pub allow_missing: Vec<String>,
+    /// Tensors of the file that the network may lack, by the beginning of their names; may be
+    /// repeated
+    #[arg(long, value_name = "PREFIX")]
+    pub allow_unexpected: Vec<String>,
+    /// Tensors of the network whose shape in the file may differ, by the beginning of their names;
+    /// they are left out; may be repeated
+    #[arg(long, value_name = "PREFIX")]
+    pub allow_mismatched: Vec<String>,
+    /// Show every name, not the first ones of each kind
+    #[arg(long)]
+    pub verbose: bool,
+    /// Change a key of the recipe, such as model.memory=false; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
 }

@@ -13,7 +13,7 @@ use training::run::{self, Machine};
 use crate::cli::{Cli, Command, RunArguments};
 use crate::demo::run_demo;
 use crate::observer::TerminalObserver;
-use crate::{export, preview, summary};
+use crate::{export, import, preview, summary};
 
 /// Runs the command and writes its results to `out`.
 ///
@@ -26,6 +26,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::PreviewBatch(arguments) => preview::run(arguments, out),
         Command::Summary(arguments) => summary::run(arguments, out),
         Command::Export(arguments) => export::run(arguments, out),
+        Command::Import(arguments) => import::run(arguments, out),
         Command::Resume { dir, device } => resume(dir, *device, out),
     }
 }

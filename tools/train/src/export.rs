@@ -19,6 +19,8 @@ use crate::cli::{ExportArguments, ExportFormat};
 use crate::commands::opened;
 use crate::summary::image_size;
 
+/// Key of the metadata of a safetensors file that tells of the run.
+const FACTS_KEY: &str = "pinmem.run";
 /// Images of an example, in one batch.
 const EXAMPLES: usize = 3;
 /// Side of their blocks of colour, in pixels.
@@ -39,7 +41,10 @@ pub(crate) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> anyhow::R
     let path = arguments.out.display();
     match arguments.format {
         ExportFormat::Safetensors => {
-            write(&arguments.out, &weights::serialize(&weights, &metadata(&trained))?)?;
+            // One key, since the library writes several in no order.
+            let facts = serde_json::to_string(&facts(&trained))?;
+            let metadata = BTreeMap::from([(FACTS_KEY.to_owned(), facts)]);
+            write(&arguments.out, &weights::serialize(&weights, &metadata)?)?;
             writeln!(out, "{path}: {} tensors after step {}", weights.len(), trained.step)?;
         }
         ExportFormat::Onnx => {
@@ -53,7 +58,7 @@ pub(crate) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> anyhow::R
             let size = image_size(arguments.size, &trained.recipe);
             let Predictor { network, read, .. } = &trained.predictor;
             let graph = record(network, size, read.temperature).inference;
-            write(&arguments.out, &onnx::encode(&graph, &weights, &metadata(&trained)))?;
+            write(&arguments.out, &onnx::encode(&graph, &weights, &facts(&trained)))?;
             let [height, width] = size;
             writeln!(out, "{path}: images of {width}x{height}, any number at once")?;
             if let Some(example) = &arguments.with_example {
@@ -79,7 +84,7 @@ fn all_weights(predictor: &Predictor) -> NamedTensors {
 }
 
 /// What a reader of the file has to know beside the tensors.
-fn metadata(trained: &TrainedRun) -> BTreeMap<String, String> {
+fn facts(trained: &TrainedRun) -> BTreeMap<String, String> {
     let numbers = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
     let entries = [
         ("run", trained.recipe.name.clone()),
@@ -89,7 +94,7 @@ fn metadata(trained: &TrainedRun) -> BTreeMap<String, String> {
         ("mean", numbers(MEAN)),
         ("deviation", numbers(DEVIATION)),
     ];
-    entries.into_iter().map(|(key, value)| (format!("pinmem.{key}"), value)).collect()
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// Drawn images, normalised, and their logits: blocks of colour under fine noise.

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod commands;
 pub mod demo;
 mod export;
+pub mod import;
 mod observer;
 mod preview;
 mod summary;

@@ -124,7 +124,8 @@ fn check_export(root: &Path) {
     state.retain(|name, _| !name.starts_with("momentum."));
     assert_eq!(weights, state, "the checkpoint without the optimiser");
     assert!(weights.contains_key("memory.m_items"));
-    assert_eq!(metadata["pinmem.step"], "2");
+    let facts: serde_json::Value = serde_json::from_str(&metadata["pinmem.run"]).expect("JSON");
+    assert_eq!((&facts["run"], &facts["step"]), (&"Pin the Memory".into(), &"2".into()));
 
     let (file, example) = (path("n.onnx"), path("n.safetensors"));
     let onnx = ["--format", "onnx", "--size", "50x37", "--out"];

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::layout::Layout;
 use crate::mode::Mode;
+use crate::normalization::places::NormPlaces;
 use crate::pass::Pass;
 
 use resnet::ResNet;
@@ -48,12 +49,16 @@ pub struct BackboneConfig {
     pub output_stride: usize,
     /// Whether the second stage strides in its first 1x1 convolution, as the reference's DeepLabV2.
     pub second_stage_strides_early: bool,
+    /// What normalises beside batch norm.
+    pub normalization: NormPlaces,
 }
 
 /// The features of an image.
 pub struct Stages<M: Mode> {
     /// The stages that the reference calls layer1 to layer4.
     pub stages: [M::T<4>; 4],
+    /// What instance whitening gave, in the network's order, for its loss.
+    pub whitened: Vec<M::T<4>>,
 }
 
 /// A backbone with its sizes.
@@ -75,6 +80,14 @@ impl Backbone {
     pub fn channels(&self) -> [usize; 4] {
         match self {
             Self::ResNet(resnet) => resnet.channels(),
+        }
+    }
+
+    /// Channels at the seven places of [`NormPlaces`], 0 where there is no such place.
+    #[must_use]
+    pub fn place_channels(&self) -> [usize; 7] {
+        match self {
+            Self::ResNet(resnet) => resnet.place_channels(),
         }
     }
 

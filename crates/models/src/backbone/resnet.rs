@@ -6,6 +6,7 @@
 
 use crate::layout::{Init, Layout};
 use crate::mode::{Conv, Mode};
+use crate::normalization::places::{NormPlace, NormPlaces};
 use crate::pass::Pass;
 
 use super::{BackboneConfig, BackboneName, Stages, stride_and_dilation};
@@ -25,6 +26,7 @@ pub struct ResNet {
     block: Block,
     stages: [Stage; 4],
     stem: usize,
+    places: NormPlaces,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,8 @@ struct Place<'a> {
     /// Strides of the first and the second convolution, and the dilation of 3x3 ones.
     strides: [usize; 2],
     dilation: usize,
+    stage: usize,
+    is_last: bool,
 }
 
 impl ResNet {
@@ -75,18 +79,24 @@ impl ResNet {
                 strides_early: stage == 1 && config.second_stage_strides_early,
             }
         };
-        Self { block, stages: [0, 1, 2, 3].map(stage), stem: 64 / config.width_divisor }
+        let stem = 64 / config.width_divisor;
+        Self { block, stages: [0, 1, 2, 3].map(stage), stem, places: config.normalization }
     }
 
     pub(super) fn channels(&self) -> [usize; 4] {
         self.stages.map(|stage| self.output(stage.planes))
     }
 
+    pub(super) fn place_channels(&self) -> [usize; 7] {
+        let [first, second, third, fourth] = self.channels();
+        [0, 0, self.stem, first, second, third, fourth]
+    }
+
     pub(super) fn declare(&self, layout: &mut Layout) {
         layout.conv("layer0.0", [self.stem, 3, 7], Init::KaimingFanOut);
-        layout.batch_norm_layer("layer0.1", self.stem, 0.0);
+        self.places.declare(layout, "layer0.1", NormPlace::stem(2), self.stem);
         self.for_each_block(|place| {
-            let Place { prefix, input, planes, .. } = place;
+            let Place { prefix, input, planes, stage, is_last, .. } = place;
             let output = self.output(planes);
             let convs = match self.block {
                 Block::Basic => vec![[planes, input, 3], [planes, planes, 3]],
@@ -97,46 +107,64 @@ impl ResNet {
             };
             for (number, shape) in (1..).zip(convs) {
                 layout.conv(&format!("{prefix}.conv{number}"), shape, Init::KaimingFanOut);
-                layout.batch_norm_layer(&format!("{prefix}.bn{number}"), shape[0], 0.0);
+                let name = format!("{prefix}.bn{number}");
+                if number == 1 {
+                    self.places.declare_first(layout, &name, stage, shape[0]);
+                } else {
+                    layout.batch_norm_layer(&name, shape[0], 0.0);
+                }
             }
             if self.has_projection(place) {
                 let name = format!("{prefix}.downsample");
                 layout.conv(&format!("{name}.0"), [output, input, 1], Init::KaimingFanOut);
                 layout.batch_norm_layer(&format!("{name}.1"), output, 0.0);
             }
+            if is_last {
+                let name = format!("{prefix}.instance_norm_layer");
+                self.places.declare(layout, &name, NormPlace::stage(stage), output);
+            }
         });
     }
 
     pub(super) fn run<M: Mode>(&self, pass: &mut Pass<'_, M>, image: M::T<4>) -> Stages<M> {
         let stem = Conv { stride: 2, padding: 3, ..Conv::POINTWISE };
-        let x = pass.conv_norm_relu(["layer0.0", "layer0.1"], image, stem);
-        let mut x = M::max_pool3(x);
-        let mut ends = Vec::with_capacity(4);
-        let mut last = 0;
-        self.for_each_stage_block(|stage, place| {
-            if stage != last {
-                ends.push(x.clone());
-                last = stage;
+        let mut whitened = Vec::new();
+        let x = pass.conv("layer0.0", image, stem);
+        let x = self.places.apply(pass, "layer0.1", NormPlace::stem(2), x, &mut whitened);
+        let mut x = M::max_pool3(M::relu(x));
+        let mut stages = Vec::with_capacity(4);
+        self.for_each_block(|place| {
+            x = self.run_block(pass, place, x.clone(), &mut whitened);
+            if place.is_last {
+                stages.push(x.clone());
             }
-            x = self.run_block(pass, place, x.clone());
         });
-        let [first, second, third] = ends.try_into().ok().expect("invariant: four stages");
-        Stages { stages: [first, second, third, x] }
+        let stages = stages.try_into().ok().expect("invariant: four stages");
+        Stages { stages, whitened }
     }
 
-    fn run_block<M: Mode>(&self, pass: &mut Pass<'_, M>, place: Place<'_>, x: M::T<4>) -> M::T<4> {
-        let Place { prefix, strides: [first, second], dilation, .. } = place;
+    fn run_block<M: Mode>(
+        &self,
+        pass: &mut Pass<'_, M>,
+        place: Place<'_>,
+        x: M::T<4>,
+        whitened: &mut Vec<M::T<4>>,
+    ) -> M::T<4> {
+        let Place { prefix, strides: [first, second], dilation, stage, is_last, .. } = place;
         let name = |part: &str| format!("{prefix}.{part}");
-        let (one, two) = ([&*name("conv1"), &*name("bn1")], [&*name("conv2"), &*name("bn2")]);
+        let two = [&*name("conv2"), &*name("bn2")];
+        let conv = match self.block {
+            Block::Basic => Conv::same3(first, dilation),
+            Block::Bottleneck { .. } => Conv { stride: first, ..Conv::POINTWISE },
+        };
+        let y = pass.conv(&name("conv1"), x.clone(), conv);
+        let y = M::relu(self.places.apply_first(pass, &name("bn1"), stage, y));
         let y = match self.block {
             Block::Basic => {
-                let y = pass.conv_norm_relu(one, x.clone(), Conv::same3(first, dilation));
                 let y = pass.conv(two[0], y, Conv::same3(second, dilation));
                 pass.batch_norm(two[1], y)
             }
             Block::Bottleneck { groups, .. } => {
-                let conv = Conv { stride: first, ..Conv::POINTWISE };
-                let y = pass.conv_norm_relu(one, x.clone(), conv);
                 let conv = Conv { groups, ..Conv::same3(second, dilation) };
                 let y = pass.conv_norm_relu(two, y, conv);
                 let y = pass.conv(&name("conv3"), y, Conv::POINTWISE);
@@ -150,15 +178,16 @@ impl ResNet {
         } else {
             x
         };
-        M::relu(M::add(y, shortcut))
+        let sum = M::add(y, shortcut);
+        if !is_last {
+            return M::relu(sum);
+        }
+        let name = name("instance_norm_layer");
+        M::relu(self.places.apply(pass, &name, NormPlace::stage(stage), sum, whitened))
     }
 
+    /// Calls with each block, in order.
     fn for_each_block(&self, mut use_block: impl FnMut(Place<'_>)) {
-        self.for_each_stage_block(|_, place| use_block(place));
-    }
-
-    /// Calls with the stage's number and each of its blocks, in order.
-    fn for_each_stage_block(&self, mut use_block: impl FnMut(usize, Place<'_>)) {
         let mut input = self.stem;
         for (number, stage) in self.stages.iter().enumerate() {
             let Stage { planes, blocks, stride, dilation, strides_early } = *stage;
@@ -167,7 +196,15 @@ impl ResNet {
                 let is_first = strides_early || self.block == Block::Basic;
                 let strides = if is_first { [stride, 1] } else { [1, stride] };
                 let prefix = format!("layer{}.{block}", number + 1);
-                use_block(number, Place { prefix: &prefix, input, planes, strides, dilation });
+                use_block(Place {
+                    prefix: &prefix,
+                    input,
+                    planes,
+                    strides,
+                    dilation,
+                    stage: number,
+                    is_last: block + 1 == blocks,
+                });
                 input = self.output(planes);
             }
         }

@@ -120,6 +120,16 @@ pub enum WhiteningError {
 }
 
 impl Whitening {
+    /// What [`CovarianceMask::all_pairs`](super::whitening_loss::CovarianceMask::all_pairs) forgives
+    /// with: 0 but for IRW.
+    #[must_use]
+    pub fn relaxation(&self) -> f64 {
+        match self.pairs {
+            WhitenedPairs::Relaxed { relaxation } => relaxation,
+            WhitenedPairs::All {} | WhitenedPairs::Sensitive { .. } => 0.0,
+        }
+    }
+
     /// Whether a run of a network with `places` can have this loss.
     ///
     /// # Errors

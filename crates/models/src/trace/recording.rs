@@ -69,6 +69,7 @@ mod tests {
     use crate::backbone::BackboneName;
     use crate::mode::{Mode, Plain};
     use crate::network::{ModelName, NetworkConfig};
+    use crate::normalization::presets::NormPreset;
 
     const MODELS: [ModelName; 5] = [
         ModelName::DeepLabV3Plus,
@@ -86,16 +87,14 @@ mod tests {
         BackboneName::ResNext50,
     ];
 
-    fn narrow(model: ModelName, backbone: BackboneName) -> Network {
+    fn narrow(model: ModelName, backbone: BackboneName, norms: NormPreset) -> Network {
         Network::new(NetworkConfig {
             model,
             backbone,
-            blocks: None,
             width_divisor: 16,
-            output_stride: 16,
             aspp_rates: (1..=model.aspp_branches()).collect(),
-            classes: 5,
-            memory: model.can_have_memory(),
+            normalization: norms.places(),
+            ..NetworkConfig::deeplab_v3_plus_resnet50(5, model.can_have_memory())
         })
     }
 
@@ -142,7 +141,7 @@ mod tests {
         let size = [37, 50];
         for model in MODELS {
             for backbone in BACKBONES {
-                let network = narrow(model, backbone);
+                let network = narrow(model, backbone, NormPreset::Batch);
                 assert_traced_as_computed(&network, size);
                 let recording = record(&network, size, 1.0);
                 let logits = recording.inference.nodes.last().unwrap();
@@ -152,8 +151,22 @@ mod tests {
     }
 
     #[test]
+    fn every_norm_traces_to_the_shapes_that_it_computes() {
+        for norms in [
+            NormPreset::Ibn,
+            NormPreset::IbnA,
+            NormPreset::Iw,
+            NormPreset::Isw,
+            NormPreset::Switchable,
+        ] {
+            let network = narrow(ModelName::DeepLabV3Plus, BackboneName::ResNet50, norms);
+            assert_traced_as_computed(&network, [37, 50]);
+        }
+    }
+
+    #[test]
     fn inference_uses_neither_the_auxiliary_head_nor_the_update_network_nor_the_classifier() {
-        let network = narrow(ModelName::DeepLabV3Plus, BackboneName::ResNet18);
+        let network = narrow(ModelName::DeepLabV3Plus, BackboneName::ResNet18, NormPreset::Batch);
         let inference = record(&network, [32, 32], 1.0).inference;
         let is_used = |name: &str| {
             let wanted = Operation::Parameter(name.to_owned());

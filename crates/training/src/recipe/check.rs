@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use evaluation::protocol::{InferenceProtocol, NAMES};
+use models::normalization::presets::NormPreset;
 
 use loader::LoaderError;
 
@@ -117,6 +118,15 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     if model.memory && !model.name.can_have_memory() {
         let expected = "false: this model has no layer of features that a memory could read";
         return finding("model.memory", "true".to_owned(), expected);
+    }
+    if model.normalization == NormPreset::Isw {
+        let expected = "another one: the covariance statistics that choose ISW's pairs are not \
+                        taken in training yet; \"irw\" is its form without them";
+        return finding("model.normalization", "isw".to_owned(), expected);
+    }
+    if let Err(error) = recipe.network(1).check_normalization() {
+        let expected = "one that the backbone can have";
+        return finding("model.normalization", error.to_string(), expected);
     }
     let name = &recipe.evaluation.protocol;
     if InferenceProtocol::named(name, recipe.evaluation.window).is_none() {

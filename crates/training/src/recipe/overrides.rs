@@ -6,6 +6,9 @@ use crate::method::Method;
 /// How an override of the preset begins; it comes before the preset is expanded.
 pub(super) const PRESET_OVERRIDE: &str = "method.preset=";
 
+/// Keys of a path that a recipe may leave out and an override can add.
+const OPTIONAL_PATHS: [&str; 1] = ["model.weights"];
+
 /// Replaces the recipe's preset; what the recipe lists beside it stays.
 pub(super) fn override_preset(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
     let preset = text.trim_start_matches(PRESET_OVERRIDE).trim_matches('"');
@@ -71,7 +74,7 @@ fn merge(base: &mut toml::Table, over: toml::Table) {
     }
 }
 
-/// Sets an existing key; the value is TOML, or text where it is not.
+/// Sets an existing or optional key; the value is TOML, or text where it is not.
 pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
     let wrong = |reason: String| RecipeError::Override { text: text.to_owned(), reason };
     let Some((key, value)) = text.split_once('=') else {
@@ -80,7 +83,10 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
     let value = match format!("value = {value}").parse::<toml::Table>() {
         Ok(mut parsed) => parsed.remove("value").unwrap_or_else(|| value.to_owned().into()),
         // A bare word is text; what begins like another value is a mistyped one.
-        Err(error) if value.starts_with(|c: char| !c.is_alphabetic()) => {
+        Err(error)
+            if value.starts_with(|c: char| !c.is_alphabetic())
+                && !OPTIONAL_PATHS.contains(&key) =>
+        {
             return Err(wrong(error.message().to_owned()));
         }
         Err(_) => value.to_owned().into(),
@@ -107,6 +113,7 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
             merge(old, new);
         }
         (Some(old), value) => *old = value,
+        (None, value) if OPTIONAL_PATHS.contains(&key) => drop(at.insert(last.to_owned(), value)),
         (None, _) => return Err(wrong(format!("the recipe has no key {last} there; {known}"))),
     }
     Ok(())

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use shard_store::{StoreError, StoreOptions};
 
 use super::RunError;
+use crate::initial_weights::WeightsFacts;
 use crate::recipe::Recipe;
 
 /// What a run was made of.
@@ -20,6 +21,9 @@ pub struct RunFacts {
     pub classes: Vec<String>,
     /// The source datasets.
     pub sources: Vec<SourceFacts>,
+    /// The weights that the run began with, if not all of them were drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<WeightsFacts>,
 }
 
 /// One source dataset.
@@ -38,7 +42,7 @@ pub struct SourceFacts {
     pub shards: Vec<String>,
 }
 
-/// Opens every source of `recipe` and notes what it is.
+/// Opens every source of `recipe` and notes what it is; the weights are for later.
 pub(super) fn gather(
     recipe: &Recipe,
     device: &str,
@@ -67,6 +71,7 @@ pub(super) fn gather(
         device: device.to_owned(),
         classes: classes.unwrap_or_default(),
         sources,
+        weights: None,
     })
 }
 

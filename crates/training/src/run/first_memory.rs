@@ -2,9 +2,9 @@
 
 use burn::tensor::DType;
 use loader::{Loader, LoaderError};
-use models::network::Network;
 use models::memory::MemoryInit;
 use models::mode::Plain;
+use models::network::Network;
 use models::pass::{Normalization, Pass};
 use models::random::mix;
 use shard_store::StoreOptions;

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use loader::{Batch, Loader, MetaRole};
 use models::network::Network;
 
 use super::damage::Damage;
+use super::first_state::first_state;
 use super::loader_options::{device_colours, loader_options};
 use super::log::Log;
 use super::{Machine, Observer, RunError, RunFacts, first_memory};
@@ -32,18 +33,20 @@ pub(super) fn train(
     let network = Network::new(recipe.network(facts.classes.len()));
     let checkpoint_path = out.join(CHECKPOINT_FILE);
     let is_new = !checkpoint_path.exists();
-    let mut state = if is_new {
-        State::new(&network, recipe.seed, device, DType::F32)
+    let (mut state, needs_memory) = if is_new {
+        first_state(recipe, &network, (facts, out), device)?
     } else {
-        checkpoint::load(&checkpoint_path, &network, device)?
+        (checkpoint::load(&checkpoint_path, &network, device)?, false)
     };
     let mut log =
         Log::<MetricsLine>::open(out.join(METRICS_FILE), (!is_new).then_some(state.step))?;
     let mut loading =
         Log::<LoadingLine>::open(out.join(LOADING_FILE), (!is_new).then_some(state.step))?;
     if is_new {
-        let store = machine.store;
-        first_memory::initialize(recipe, &network, &mut state, store, observer, &mut loading)?;
+        if needs_memory {
+            let store = machine.store;
+            first_memory::initialize(recipe, &network, &mut state, store, observer, &mut loading)?;
+        }
         checkpoint::save(&checkpoint_path, &network, &state)?;
     }
     observer.phase("training", state.step, recipe.steps);

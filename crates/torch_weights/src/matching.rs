@@ -1,0 +1,316 @@
+//! Which tensors of a file are those of a network.
+
+use std::collections::BTreeMap;
+
+use models::weights::NamedTensors;
+
+use crate::naming::{NAMINGS, Naming};
+
+/// Layers of a backbone in the reference's names.
+const BACKBONE: [&str; 5] = ["layer0.", "layer1.", "layer2.", "layer3.", "layer4."];
+
+/// Which part of a network a file is to fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    Whole,
+    /// The backbone; the heads are left out, also where the file has them.
+    Backbone,
+}
+
+/// A tensor of the file that is one of the network's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matched {
+    /// Its name in the network.
+    pub name: String,
+    /// Its name in the file.
+    pub source: String,
+}
+
+/// A tensor of the network that the file does not have, or a tensor of the file that the network
+/// does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmatched {
+    /// Its name where it is.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+/// A tensor with another shape in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatched {
+    /// Its name in the network.
+    pub name: String,
+    /// Its name in the file.
+    pub source: String,
+    /// Its shape in the file.
+    pub found: Vec<usize>,
+    /// Its shape in the network.
+    pub expected: Vec<usize>,
+}
+
+/// A tensor of the file that no network needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Its name in the file.
+    pub source: String,
+    /// Why it is not needed.
+    pub reason: &'static str,
+}
+
+/// What became of each tensor of the file and of the network.
+#[derive(Clone, Debug)]
+pub struct MatchReport {
+    /// Whose names the file has.
+    pub naming: &'static Naming,
+    /// Taken over.
+    pub matched: Vec<Matched>,
+    /// In the network alone.
+    pub missing: Vec<Unmatched>,
+    /// In the file alone; also a second tensor for the same place.
+    pub unexpected: Vec<Unmatched>,
+    /// In both, with different shapes; not taken over.
+    pub mismatched: Vec<Mismatched>,
+    /// In the file alone, for a known reason.
+    pub ignored: Vec<Ignored>,
+    /// Taken over, in the network's names, with a value that is infinite or not a number.
+    pub not_finite: Vec<String>,
+}
+
+/// Name prefixes (the network's, or the file's for `unexpected`) of what is no surprise.
+#[derive(Clone, Debug, Default)]
+pub struct Allowed {
+    /// Tensors that the file may lack.
+    pub missing: Vec<String>,
+    /// Tensors that the file may have beyond the network's.
+    pub unexpected: Vec<String>,
+    /// Tensors that may have other shapes, and are then left out.
+    pub mismatched: Vec<String>,
+}
+
+impl MatchReport {
+    /// Number of missing, unexpected and mismatched tensors that are not allowed, and of those
+    /// that are not finite.
+    #[must_use]
+    pub fn surprises(&self, allowed: &Allowed) -> usize {
+        let is_surprise = |name: &str, prefixes: &[String]| {
+            !prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+        };
+        let missing = self.missing.iter().filter(|at| is_surprise(&at.name, &allowed.missing));
+        let unexpected =
+            self.unexpected.iter().filter(|at| is_surprise(&at.name, &allowed.unexpected));
+        let mismatched =
+            self.mismatched.iter().filter(|at| is_surprise(&at.name, &allowed.mismatched));
+        missing.count() + unexpected.count() + mismatched.count() + self.not_finite.len()
+    }
+}
+
+/// Gives the tensors of a file the names of a network.
+///
+/// `expected` are the network's names and shapes, as of [`models::weights::expected_tensors`]. The
+/// naming is the one of [`NAMINGS`] under which most of the file's names are the network's.
+/// Returns the tensors that fit, and the report.
+#[must_use]
+pub fn match_tensors(
+    expected: &[(String, Vec<usize>)],
+    tensors: NamedTensors,
+    scope: Scope,
+) -> (NamedTensors, MatchReport) {
+    let shapes: BTreeMap<&str, &[usize]> =
+        expected.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())).collect();
+    let known = |naming: &Naming| {
+        tensors.keys().filter(|name| shapes.contains_key(&*naming.translate(name))).count()
+    };
+    // The last of equals is taken, and the first is to win.
+    let best = NAMINGS.into_iter().rev().max_by_key(|naming| known(naming));
+    let mut report = MatchReport {
+        naming: best.unwrap_or(NAMINGS[0]),
+        matched: Vec::new(),
+        missing: Vec::new(),
+        unexpected: Vec::new(),
+        mismatched: Vec::new(),
+        ignored: Vec::new(),
+        not_finite: Vec::new(),
+    };
+    let mut fitting = NamedTensors::new();
+    let mut sources = BTreeMap::new();
+    for (source, tensor) in tensors {
+        let name = report.naming.translate(&source);
+        let shape = shapes.get(name.as_str());
+        let reason = match shape {
+            None => reason_to_ignore(report.naming, &source),
+            Some(_) if !is_wanted(&name, scope) => Some("no part of the backbone"),
+            Some(_) => None,
+        };
+        if let Some(reason) = reason {
+            report.ignored.push(Ignored { source, reason });
+        } else if let Some(&shape) = shape
+            && !sources.contains_key(&name)
+        {
+            sources.insert(name.clone(), source.clone());
+            if tensor.shape == shape {
+                if tensor.values.iter().any(|value| !value.is_finite()) {
+                    report.not_finite.push(name.clone());
+                }
+                fitting.insert(name, tensor);
+            } else {
+                let (found, expected) = (tensor.shape, shape.to_vec());
+                report.mismatched.push(Mismatched { name, source, found, expected });
+            }
+        } else {
+            report.unexpected.push(Unmatched { name: source, shape: tensor.shape });
+        }
+    }
+    for (name, shape) in expected.iter().filter(|(name, _)| is_wanted(name, scope)) {
+        match sources.remove(name) {
+            None => report.missing.push(Unmatched { name: name.clone(), shape: shape.clone() }),
+            Some(source) if fitting.contains_key(name) => {
+                report.matched.push(Matched { name: name.clone(), source });
+            }
+            Some(_) => {}
+        }
+    }
+    (fitting, report)
+}
+
+/// Why no network needs a tensor that this one does not have.
+fn reason_to_ignore(naming: &Naming, source: &str) -> Option<&'static str> {
+    if source.ends_with(".num_batches_tracked") {
+        Some("counts of batches, which no pass uses")
+    } else if naming.is_classifier(source) {
+        Some("the classifier of whole images")
+    } else if source.starts_with("momentum.") {
+        Some("momentum of a run")
+    } else {
+        None
+    }
+}
+
+fn is_wanted(name: &str, scope: Scope) -> bool {
+    scope == Scope::Whole || BACKBONE.iter().any(|layer| name.starts_with(layer))
+}
+
+#[cfg(test)]
+mod tests {
+    use models::weights::HostTensor;
+
+    use super::*;
+
+    fn tensors(entries: &[(&str, &[usize])]) -> NamedTensors {
+        entries
+            .iter()
+            .map(|(name, shape)| {
+                let values = vec![0.5; shape.iter().product()];
+                ((*name).to_owned(), HostTensor { shape: shape.to_vec(), values })
+            })
+            .collect()
+    }
+
+    fn expected() -> Vec<(String, Vec<usize>)> {
+        [
+            ("layer0.0.weight", vec![2, 3]),
+            ("layer0.1.running_mean", vec![2]),
+            ("final2.0.bias", vec![5]),
+        ]
+        .map(|(name, shape)| (name.to_owned(), shape))
+        .to_vec()
+    }
+
+    fn names(unmatched: &[Unmatched]) -> Vec<&str> {
+        unmatched.iter().map(|at| at.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_file_in_the_networks_own_names_matches_without_surprise() {
+        let file = tensors(&[
+            ("module.layer0.0.weight", &[2, 3]),
+            ("module.layer0.1.running_mean", &[2]),
+            ("module.layer0.1.num_batches_tracked", &[]),
+            ("module.final2.0.bias", &[5]),
+        ]);
+        let (fitting, report) = match_tensors(&expected(), file, Scope::Whole);
+        assert_eq!(fitting.len(), 3);
+        assert_eq!(report.naming.label, "the reference");
+        assert_eq!(report.matched[0].source, "module.layer0.0.weight");
+        assert_eq!(report.matched[0].name, "layer0.0.weight");
+        assert_eq!(report.ignored.len(), 1);
+        assert_eq!(report.surprises(&Allowed::default()), 0);
+    }
+
+    #[test]
+    fn a_torchvision_backbone_fills_the_backbone_alone() {
+        let file = || {
+            tensors(&[
+                ("conv1.weight", &[2, 3]),
+                ("bn1.running_mean", &[2]),
+                ("fc.weight", &[1000, 2]),
+            ])
+        };
+        let (fitting, report) = match_tensors(&expected(), file(), Scope::Backbone);
+        assert_eq!(report.naming.label, "torchvision's ResNet");
+        assert_eq!(
+            fitting.keys().collect::<Vec<_>>(),
+            ["layer0.0.weight", "layer0.1.running_mean"]
+        );
+        assert_eq!(report.ignored[0].source, "fc.weight");
+        assert_eq!(report.surprises(&Allowed::default()), 0);
+
+        let (_, report) = match_tensors(&expected(), file(), Scope::Whole);
+        assert_eq!(names(&report.missing), ["final2.0.bias"]);
+        assert_eq!(report.surprises(&Allowed::default()), 1);
+        let allowed = Allowed { missing: vec!["final".to_owned()], ..Allowed::default() };
+        assert_eq!(report.surprises(&allowed), 0);
+    }
+
+    #[test]
+    fn heads_in_the_file_stay_out_of_a_backbone() {
+        let file = tensors(&[
+            ("layer0.0.weight", &[2, 3]),
+            ("layer0.1.running_mean", &[2]),
+            ("final2.0.bias", &[7]),
+        ]);
+        let (fitting, report) = match_tensors(&expected(), file, Scope::Backbone);
+        assert!(!fitting.contains_key("final2.0.bias"));
+        assert_eq!(report.ignored[0].source, "final2.0.bias");
+        assert_eq!(report.surprises(&Allowed::default()), 0);
+    }
+
+    #[test]
+    fn other_shapes_and_names_are_surprises_unless_allowed() {
+        let file = tensors(&[
+            ("layer0.0.weight", &[3, 2]),
+            ("layer0.1.running_mean", &[2]),
+            ("final2.0.bias", &[5]),
+            ("module.final2.0.bias", &[5]),
+            ("extra.weight", &[1]),
+            ("fc.weight", &[1]),
+        ]);
+        let (fitting, report) = match_tensors(&expected(), file, Scope::Whole);
+        assert_eq!(fitting.keys().collect::<Vec<_>>(), ["final2.0.bias", "layer0.1.running_mean"]);
+        let [mismatched] = &report.mismatched[..] else { panic!("{:?}", report.mismatched) };
+        assert_eq!((&mismatched.found[..], &mismatched.expected[..]), (&[3, 2][..], &[2, 3][..]));
+        // `fc` is a classifier in torchvision's names only, and a place is filled once.
+        let unexpected = ["extra.weight", "fc.weight", "module.final2.0.bias"];
+        assert_eq!(names(&report.unexpected), unexpected);
+        assert!(report.missing.is_empty());
+        assert_eq!(report.surprises(&Allowed::default()), 4);
+        let allowed = Allowed {
+            missing: Vec::new(),
+            unexpected: unexpected.map(str::to_owned).to_vec(),
+            mismatched: vec!["layer0.".to_owned()],
+        };
+        assert_eq!(report.surprises(&allowed), 0);
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_cannot_be_allowed() {
+        let mut file = tensors(&[("layer0.0.weight", &[2, 3])]);
+        file.get_mut("layer0.0.weight").unwrap().values[5] = f32::NAN;
+        let (_, report) = match_tensors(&expected()[..1], file, Scope::Whole);
+        assert_eq!(report.not_finite, ["layer0.0.weight"]);
+        let all = || vec![String::new()];
+        let allowed = Allowed { missing: all(), unexpected: all(), mismatched: all() };
+        assert_eq!(report.surprises(&allowed), 1);
+    }
+}

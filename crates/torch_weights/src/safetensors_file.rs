@@ -1,0 +1,38 @@
+//! Tensors of a safetensors file, of any element type with a number per element.
+
+use models::weights::{HostTensor, NamedTensors};
+use safetensors::tensor::{Dtype, SafeTensors};
+
+use crate::element::Element;
+
+/// Reads all tensors.
+pub(crate) fn tensors(bytes: &[u8]) -> Result<NamedTensors, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let mut tensors = NamedTensors::new();
+    for (name, view) in file.iter() {
+        let element = element(view.dtype())
+            .ok_or_else(|| format!("tensor {name} is {:?}, expected a number", view.dtype()))?;
+        let values = element.numbers(view.data());
+        tensors.insert(name.to_owned(), HostTensor { shape: view.shape().to_vec(), values });
+    }
+    Ok(tensors)
+}
+
+fn element(dtype: Dtype) -> Option<Element> {
+    Some(match dtype {
+        Dtype::F64 => Element::F64,
+        Dtype::F32 => Element::F32,
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::BF16,
+        Dtype::I64 => Element::I64,
+        Dtype::I32 => Element::I32,
+        Dtype::I16 => Element::I16,
+        Dtype::I8 => Element::I8,
+        Dtype::U64 => Element::U64,
+        Dtype::U32 => Element::U32,
+        Dtype::U16 => Element::U16,
+        Dtype::U8 => Element::U8,
+        Dtype::BOOL => Element::Bool,
+        _ => return None,
+    })
+}

@@ -1,0 +1,10 @@
+//! Files that PyTorch wrote, and files that want to do harm.
+
+mod hostile;
+mod torch_files;
+
+use std::path::{Path, PathBuf};
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}

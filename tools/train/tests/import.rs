@@ -1,0 +1,181 @@
+//! `train import` as a user calls it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use models::network::{Network, NetworkConfig};
+use models::weights::{self, HostTensor, NamedTensors, expected_tensors};
+use serde_json::Value;
+
+/// The demo's network with all widths divided by 16.
+const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/demo_pin_the_memory.toml");
+/// A checkpoint in the authors' form, with five tensors of that network.
+const AUTHORS: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/torch_weights/tests/data/authors.pth");
+
+struct Imported {
+    output: Output,
+    out: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Imported {
+    fn new(weights: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().join("imported.safetensors");
+        let output = Command::new(env!("CARGO_BIN_EXE_train"))
+            .args(["import", weights, "--recipe", RECIPE, "--set", "model.width_divisor=16"])
+            .arg("--out")
+            .arg(&out)
+            .args(arguments)
+            .output()
+            .expect("train runs");
+        Self { output, out, _folder: folder }
+    }
+
+    #[track_caller]
+    fn ended_with(&self, code: i32) -> String {
+        let [stdout, stderr] = [&self.output.stdout, &self.output.stderr]
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        assert_eq!(self.output.status.code(), Some(code), "{stdout}{stderr}");
+        assert_eq!(self.out.exists(), code == 0, "a file is written where all is well alone");
+        if code == 2 { stderr } else { stdout }
+    }
+
+    fn names(&self) -> Vec<String> {
+        weights::read(&self.out).expect("a weights file").0.into_keys().collect()
+    }
+}
+
+/// All tensors of the network, in the names of torchvision where there are such.
+fn backbone_of_torchvision(path: &Path) {
+    let config = NetworkConfig {
+        blocks: Some([1; 4]),
+        width_divisor: 16,
+        ..NetworkConfig::deeplab_v3_plus_resnet50(19, true)
+    };
+    let network = Network::new(config);
+    let tensors: NamedTensors = expected_tensors(&network.layout, None)
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("layer"))
+        .map(|(name, shape)| {
+            let name = name.replace("layer0.0", "conv1").replace("layer0.1", "bn1");
+            let values = vec![0.5; shape.iter().product()];
+            (name, HostTensor { shape, values })
+        })
+        .chain([("fc.bias".to_owned(), HostTensor { shape: vec![3], values: vec![0.0; 3] })])
+        .collect();
+    let bytes = weights::serialize(&tensors, &[].into()).expect("bytes");
+    fs::write(path, bytes).expect("a file");
+}
+
+/// Everything that the authors' file lacks.
+const REST: [&str; 12] = [
+    "--allow-missing",
+    "layer",
+    "--allow-missing",
+    "aspp",
+    "--allow-missing",
+    "bot",
+    "--allow-missing",
+    "final",
+    "--allow-missing",
+    "dsn",
+    "--allow-missing",
+    "memory",
+];
+
+#[test]
+fn the_authors_checkpoint_becomes_a_file_with_our_names_and_its_source() {
+    let import = Imported::new(AUTHORS, &REST);
+    let text = import.ended_with(0);
+    for expected in [
+        "authors.pth: a PyTorch file (zip), 6 tensors in the names of the reference",
+        "     5 matched",
+        "     0 unexpected",
+        "     0 mismatched",
+        "     1 ignored as counts of batches",
+        "     5 not read",
+        "imported.safetensors: 5 tensors, 919 values",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+    let expected = [
+        "final2.0.bias",
+        "layer0.0.weight",
+        "layer0.1.running_mean",
+        "layer0.1.weight",
+        "memory.m_items",
+    ];
+    assert_eq!(import.names(), expected);
+    let (_, metadata) = weights::read(&import.out).expect("a weights file");
+    let source: Value = serde_json::from_str(&metadata["pinmem.source"]).expect("JSON");
+    assert_eq!(source["file"], "authors.pth");
+    assert_eq!(source["blake3"].as_str().expect("a hash").len(), 64);
+    let again = Imported::new(AUTHORS, &REST);
+    assert!(fs::read(&import.out).expect("a file") == fs::read(&again.out).expect("a file"));
+}
+
+#[test]
+fn what_is_missing_fails_with_code_1_unless_it_is_allowed() {
+    let text = Imported::new(AUTHORS, &[]).ended_with(1);
+    for expected in
+        ["missing", "layer0.1.bias [4]", "more; --verbose", "not written", "--allow-missing"]
+    {
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+    assert!(!text.contains("memory.clsfier.weight"), "{text}");
+    let text = Imported::new(AUTHORS, &["--verbose"]).ended_with(1);
+    for expected in ["memory.clsfier.weight [19, 16]", "layer0.0.weight <- module.layer0.0.weight"]
+    {
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn other_numbers_of_classes_mismatch_and_can_be_left_out() {
+    let mut arguments = REST.to_vec();
+    arguments.extend(["--classes", "11"]);
+    let text = Imported::new(AUTHORS, &arguments).ended_with(1);
+    for expected in [
+        "     2 mismatched",
+        "module.final2.0.bias: found [19], expected [11]",
+        "memory.m_items: found [19, 16], expected [11, 16]",
+        "not written: 2 surprises",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+    arguments.extend(["--allow-mismatched", "final2", "--allow-mismatched", "memory"]);
+    let import = Imported::new(AUTHORS, &arguments);
+    import.ended_with(0);
+    assert_eq!(import.names(), ["layer0.0.weight", "layer0.1.running_mean", "layer0.1.weight"]);
+}
+
+#[test]
+fn a_backbone_goes_into_a_whole_network_on_purpose_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("resnet.safetensors");
+    backbone_of_torchvision(&path);
+    let path = path.to_str().expect("UTF-8");
+    let text = Imported::new(path, &[]).ended_with(1);
+    assert!(text.contains("hint: for a backbone without heads, --backbone-only"), "{text}");
+
+    let import = Imported::new(path, &["--backbone-only"]);
+    let text = import.ended_with(0);
+    for expected in
+        ["torchvision's ResNet", "     0 missing", "ignored as the classifier of whole images"]
+    {
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+    let names = import.names();
+    assert!(names.contains(&"layer0.0.weight".to_owned()));
+    assert!(names.iter().all(|name| name.starts_with("layer")), "{names:?}");
+}
+
+#[test]
+fn a_file_that_would_run_a_command_is_an_error_that_names_it() {
+    let malicious = AUTHORS.replace("authors.pth", "malicious.pth");
+    let text = Imported::new(&malicious, &[]).ended_with(2);
+    assert!(text.contains("posix.system") && text.contains("nothing was run"), "{text}");
+}
