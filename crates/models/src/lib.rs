@@ -21,10 +21,13 @@ pub mod memory;
 pub mod mode;
 pub mod network;
 pub mod normalization;
+pub mod onnx;
 pub mod pass;
 pub mod random;
 pub mod resize;
+pub mod summary;
 pub mod tangent;
+pub mod trace;
 pub mod weights;
 
 #[cfg(test)]

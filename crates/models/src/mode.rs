@@ -14,6 +14,7 @@ use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
 use kernels::MemoryRead;
 
+use crate::layout::tensor_from;
 use crate::resize::resize_by_products;
 
 /// Small constant that batch normalisation adds to the variance (the reference's `eps`).
@@ -153,6 +154,22 @@ pub trait Mode: Sized + 'static {
     /// Bilinear resize of `[B, C, h, w]` to `[B, C, H, W]`, corners aligned.
     fn resize(x: Self::T<4>, size: [usize; 2]) -> Self::T<4> {
         resize_by_products::<Self>(x, size)
+    }
+    /// The running mean and covariance of a layer, given by its name, as constants beside `x`.
+    fn running_covariance(
+        _x: &Self::T<4>,
+        (_, running): (&str, &BatchStatistics),
+    ) -> [Self::T<1>; 2] {
+        [running.mean.clone(), running.variance.clone()].map(Self::constant)
+    }
+    /// The identity matrix `[1, 1, c, c]`, as large as the last axis of `x`.
+    fn identity(x: &Self::T<4>) -> Self::T<4> {
+        let value = Self::value(x);
+        let size = value.dims()[3];
+        let entry = |index| if index / size == index % size { 1.0 } else { 0.0 };
+        let entries: Vec<f64> = (0..size * size).map(entry).collect();
+        let identity = tensor_from(&entries, &value.device().without_autodiff(), value.dtype());
+        Self::constant(identity.reshape([1, 1, size, size]))
     }
     /// Values at `index` along `axis`; all other axes equal.
     fn gather<const D: usize>(x: Self::T<D>, axis: usize, index: &Tensor<D, Int>) -> Self::T<D> {

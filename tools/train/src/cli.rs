@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use kernels::device::DeviceChoice;
 
 /// Trains semantic segmentation networks that generalise to domains they never saw.
@@ -28,6 +28,10 @@ pub enum Command {
     Run(RunArguments),
     /// Draw the augmented batch of a step, with its labels, before anything is trained
     PreviewBatch(PreviewArguments),
+    /// Count a recipe's network: layers, shapes, parameters, multiply-accumulates, activations
+    Summary(SummaryArguments),
+    /// Write a trained network as ONNX or safetensors
+    Export(ExportArguments),
     /// Turn weights of PyTorch into a file that a recipe can start from (model.weights)
     Import(ImportArguments),
     /// Continue a run from its checkpoint, as if it had never stopped
@@ -100,6 +104,26 @@ pub struct PreviewArguments {
     pub overrides: Vec<String>,
 }
 
+/// Arguments of `train summary`.
+#[derive(Debug, Args)]
+pub struct SummaryArguments {
+    /// The recipe, such as recipes/camvid.toml; its shards need not be there
+    pub recipe: PathBuf,
+    /// Image in pixels, such as 2048x1024 [default: the recipe's evaluation window]
+    #[arg(long, value_name = "WxH", value_parser = pixels)]
+    pub size: Option<Pixels>,
+    /// Classes of the network
+    #[arg(long, value_name = "N", default_value_t = 19,
+          value_parser = clap::value_parser!(u16).range(1..=255))]
+    pub classes: u16,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// Change a key of the recipe, such as model.width_divisor=1; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+}
+
 /// Arguments of `train import`.
 #[derive(Debug, Args)]
 pub struct ImportArguments {
@@ -143,6 +167,54 @@ pub struct ImportArguments {
     pub overrides: Vec<String>,
 }
 
+/// Arguments of `train export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// Folder that `train run` wrote
+    pub run: PathBuf,
+    /// onnx: the network in use, from normalised images to logits and classes, memory included;
+    /// safetensors: all weights under the keys of the authors' code, the memory as memory.m_items
+    #[arg(long, value_name = "FORMAT")]
+    pub format: ExportFormat,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// ONNX: image in pixels, such as 2048x1024 [default: the run's evaluation window]
+    #[arg(long, value_name = "WxH", value_parser = pixels)]
+    pub size: Option<Pixels>,
+    /// ONNX: also write three drawn images and our logits for them, as safetensors, for a check
+    #[arg(long, value_name = "FILE")]
+    pub with_example: Option<PathBuf>,
+    /// Where to compute: auto (best GPU, else CPU), cpu, gpu, or gpu:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+}
+
+/// Formats of `train export`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// ONNX, opset 18.
+    Onnx,
+    /// Safetensors.
+    Safetensors,
+}
+
+/// Size of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pixels {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+}
+
+fn pixels(text: &str) -> Result<Pixels, String> {
+    let size = |text: &str| text.parse().ok().filter(|size| (1..=65_536).contains(size));
+    let sizes = text.split_once('x').and_then(|(width, height)| size(width).zip(size(height)));
+    let (width, height) = sizes.ok_or("expected width x height in pixels, such as 2048x1024")?;
+    Ok(Pixels { width, height })
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
@@ -164,5 +236,13 @@ mod tests {
             panic!("a run command")
         };
         assert_eq!(arguments.overrides, ["a=1", "b=2"]);
+    }
+
+    #[test]
+    fn a_size_is_two_whole_numbers_of_pixels() {
+        assert_eq!(pixels("2048x1024"), Ok(Pixels { width: 2048, height: 1024 }));
+        for wrong in ["2048", "2048x", "x1024", "0x8", "8x-1", "8x65537", "8x8x8", "8.5x8", ""] {
+            assert!(pixels(wrong).is_err(), "{wrong}");
+        }
     }
 }

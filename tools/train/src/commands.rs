@@ -12,9 +12,8 @@ use training::run::{self, Machine};
 
 use crate::cli::{Cli, Command, RunArguments};
 use crate::demo::run_demo;
-use crate::import;
 use crate::observer::TerminalObserver;
-use crate::preview;
+use crate::{export, import, preview, summary};
 
 /// Runs the command and writes its results to `out`.
 ///
@@ -25,6 +24,8 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         Command::Demo(arguments) => run_demo(arguments, out),
         Command::Run(arguments) => run_recipe(arguments, out),
         Command::PreviewBatch(arguments) => preview::run(arguments, out),
+        Command::Summary(arguments) => summary::run(arguments, out),
+        Command::Export(arguments) => export::run(arguments, out),
         Command::Import(arguments) => import::run(arguments, out),
         Command::Resume { dir, device } => resume(dir, *device, out),
     }

@@ -62,6 +62,7 @@ fn the_demo_ends_with_table_and_report_and_its_runs_can_be_resumed_and_evaluated
     assert_eq!(train(&["resume", run, "--device", "cpu"]).status.code(), Some(0));
 
     check_preview(&root);
+    check_export(&root);
     check_interrupt(&root);
 
     let shards = root.join("shards/cityscapes");
@@ -106,6 +107,76 @@ fn check_preview(root: &Path) {
     assert_eq!(preview(&sheet).status.code(), Some(0));
     assert!(fs::read(sheet).expect("a sheet").starts_with(b"\x89PNG"));
     assert_fails_with(&preview(&root.join("batch.gif")), &["batch.gif", ".png or .html"]);
+}
+
+/// A trained network goes to both formats, whole or not at all.
+fn check_export(root: &Path) {
+    let path = |name: &str| root.join(name).to_str().expect("UTF-8").to_owned();
+    let export = |words: &[&str]| {
+        train(&[&["export", &path("pin_the_memory"), "--device", "cpu"], words].concat())
+    };
+    let (weights, checkpoint) =
+        (path("w.safetensors"), path("pin_the_memory/checkpoint.safetensors"));
+    let output = export(&["--format", "safetensors", "--out", &weights]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let read = |path: &str| models::weights::read(Path::new(path)).expect("safetensors");
+    let ((weights, metadata), (mut state, _)) = (read(&weights), read(&checkpoint));
+    state.retain(|name, _| !name.starts_with("momentum."));
+    assert_eq!(weights, state, "the checkpoint without the optimiser");
+    assert!(weights.contains_key("memory.m_items"));
+    let facts: serde_json::Value = serde_json::from_str(&metadata["pinmem.run"]).expect("JSON");
+    assert_eq!((&facts["run"], &facts["step"]), (&"Pin the Memory".into(), &"2".into()));
+
+    let (file, example) = (path("n.onnx"), path("n.safetensors"));
+    let onnx = ["--format", "onnx", "--size", "50x37", "--out"];
+    let output = export(&[&onnx[..], &[&file, "--with-example", &example]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).starts_with(&format!("{file}: images of 50x37")));
+    let bytes = fs::read(&file).expect("an ONNX file");
+    // What is read from the file itself is tested where it is made.
+    assert!(bytes.windows(14).any(|part| part == b"memory.m_items"));
+    let (example, _) = read(&example);
+    assert_eq!(example["image"].shape, [3, 3, 37, 50]);
+    assert_eq!(example["logits"].shape, [3, 19, 37, 50]);
+
+    assert_fails_with(&export(&[&onnx[..], &[&path("no/n.onnx")]].concat()), &["no/n.onnx"]);
+    let sized = ["--format", "safetensors", "--size", "8x8", "--out", &path("x.safetensors")];
+    assert_fails_with(&export(&sized), &["--size belongs to --format onnx"]);
+    assert!(!root.join("x.safetensors").exists());
+    let nothing = ["export", &path("data"), "--format", "onnx", "--out", &path("x.onnx")];
+    assert_fails_with(&train(&nothing), &["not a run folder"]);
+}
+
+#[test]
+fn a_summary_needs_a_recipe_alone_and_says_what_a_mac_is() {
+    let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/demo_baseline.toml");
+    let full = ["model.width_divisor=1", "model.blocks=[3,4,6,3]", "model.aspp_rates=[6,12,18]"];
+    let sets = full.iter().flat_map(|key| ["--set", key]);
+    let words: Vec<&str> =
+        ["summary", recipe, "--size", "2048x1024"].into_iter().chain(sets).collect();
+    let table = text(&train(&words).stdout);
+    for expected in [
+        "image 2048x1024: 553.716 GMAC = 1107.432 GFLOPs",
+        "parameters: 45.082 M",
+        "peak of activations: 384.0 MiB at f32, at layer1.0.downsample.1",
+        "One MAC is two FLOPs",
+    ] {
+        assert!(table.contains(expected), "{expected:?} is not in: {table}");
+    }
+    let block = |line: &&str| line.starts_with("decoder ") && line.ends_with('%');
+    let decoder = table.lines().find(block).expect("the decoder's sums");
+    let words_of: Vec<&str> = decoder.split_whitespace().collect();
+    assert_eq!(words_of, ["decoder", "1", "308", "531", "171.362", "30.9", "%"]);
+
+    let json = train(&[&words[..], &["--json", "--classes", "2"]].concat()).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json["input"], serde_json::json!([1, 3, 1024, 2048]));
+    // 17 classes less: a classifier of 256 channels at a quarter of the size.
+    let expected = 553_715_761_152_u64 - 17 * 256 * 256 * 512;
+    assert_eq!(json["multiply_accumulates"], expected);
+
+    let wrong = train(&["summary", recipe, "--size", "2048"]);
+    assert_fails_with(&wrong, &["--size", "2048x1024"]);
 }
 
 /// Ctrl-C ends a run at once, and it goes on from its last checkpoint.

@@ -4,9 +4,7 @@
 //! `sw_type` 2 (batch and instance whitening), groups of 16 channels and 5 iterations. The state
 //! is a running mean and a running covariance per group, both 0 at first.
 
-use burn::tensor::{DType, Device};
-
-use crate::layout::{Init, Layout, tensor_from};
+use crate::layout::{Init, Layout};
 use crate::mode::{BatchStatistics, Mode};
 use crate::normalization::instance;
 use crate::pass::{Normalization, Pass};
@@ -72,11 +70,10 @@ pub(crate) fn apply<M: Mode>(pass: &mut Pass<'_, M>, name: &str, x: M::T<4>) -> 
         }
         Normalization::Running => {
             let running = &pass.running[pass.layout.switchable_norm(name)];
+            let [mean, covariance] = M::running_covariance(&x, (name, running));
             Moments {
-                mean: M::constant(running.mean.clone().reshape([1, groups, group, 1])),
-                covariance: M::constant(
-                    running.variance.clone().reshape([1, groups, group, group]),
-                ),
+                mean: M::reshape(mean, [1, groups, group, 1]),
+                covariance: M::reshape(covariance, [1, groups, group, group]),
             }
         }
     };
@@ -89,7 +86,7 @@ pub(crate) fn apply<M: Mode>(pass: &mut Pass<'_, M>, name: &str, x: M::T<4>) -> 
     );
     let rows = M::reshape(x, [batch, groups, group, height * width]);
     let centred = M::add(rows, M::scale(mean, -1.0));
-    let whitened = M::matmul(inverse_square_root::<M>(covariance, &pass.placement()), centred);
+    let whitened = M::matmul(inverse_square_root::<M>(covariance), centred);
     instance::gain_and_offset(pass, name, M::reshape(whitened, shape))
 }
 
@@ -128,15 +125,9 @@ fn mix<M: Mode>(
 }
 
 /// `(covariance + eps I)^(-1/2)` of `[B, G, c, c]` by Newton's iteration.
-fn inverse_square_root<M: Mode>(covariance: M::T<4>, (device, dtype): &(Device, DType)) -> M::T<4> {
+fn inverse_square_root<M: Mode>(covariance: M::T<4>) -> M::T<4> {
     let [_, _, group, _] = M::dims(&covariance);
-    let identity: Vec<f64> = (0..group * group)
-        .map(|entry| f64::from(u8::from(entry / group == entry % group)))
-        .collect();
-    let identity = M::constant(
-        tensor_from(&identity, &device.clone().without_autodiff(), *dtype)
-            .reshape([1, 1, group, group]),
-    );
+    let identity = M::identity(&covariance);
     let covariance = M::add(covariance, M::scale(identity.clone(), EPSILON));
     // The iteration converges for norms below 1, so the trace is divided out and put back.
     let trace = M::scale(
@@ -159,7 +150,10 @@ fn inverse_square_root<M: Mode>(covariance: M::T<4>, (device, dtype): &(Device, 
 mod tests {
     use std::path::Path;
 
+    use burn::tensor::{DType, Device};
+
     use super::*;
+    use crate::layout::tensor_from;
     use crate::weights;
 
     #[test]
