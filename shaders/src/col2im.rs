@@ -5,9 +5,6 @@ use crate::{Shader, im2col::Windows, read, write};
 /// Pixels that one workgroup takes.
 pub const PIXELS_PER_WORKGROUP: u32 = 16;
 
-/// Channels that one workgroup takes.
-pub const CHANNELS_PER_WORKGROUP: u32 = 128;
-
 /// The most taps of a kernel that the shader's workgroup memory has room for.
 pub const TAPS_MAX: u32 = 64;
 
@@ -15,10 +12,9 @@ pub const TAPS_MAX: u32 = 64;
 pub const SHADER: Shader = Shader {
     name: "col2im",
     source: include_str!("col2im.wgsl"),
-    workgroup_size: [CHANNELS_PER_WORKGROUP, 1, 1],
+    workgroup_size: [64, 1, 1],
     bindings: &[read("columns"), write("output"), read("parameters")],
     constants: &[
-        ("LANES", CHANNELS_PER_WORKGROUP),
         ("PIXELS", PIXELS_PER_WORKGROUP),
         ("TAPS", TAPS_MAX),
         ("PLACES", PIXELS_PER_WORKGROUP * TAPS_MAX),

@@ -9,14 +9,16 @@
 // first_image + N and of P channels from first_channel; output [B, H, W, C], of which the rest is
 // not touched.
 //
-// One workgroup takes PIXELS pixels by LANES channels. It first finds the row of every pixel and
-// tap, then each lane sums its channel in the order of the taps: no two lanes write one element.
+// Channels come in fours: C, P and first_channel are multiples of 4.
 //
-// Dispatch: x = ceil(P / LANES), y * z >= ceil(N * H * W / PIXELS).
+// One workgroup takes PIXELS pixels. It first finds the row of every pixel and tap; then each lane
+// sums four channels of one pixel at a time, in the order of the taps: no two write one element.
+//
+// Dispatch: x * y >= ceil(N * H * W / PIXELS).
 // Limits: 65535 workgroups along each axis, KH * KW <= TAPS, both buffers < 2^32 elements, and each
 // coordinate < 2^31.
 
-const LANES = 128u;
+const LANES = 64u;
 const PIXELS = 16u;
 const TAPS = 64u;
 const PLACES = 1024u; // PIXELS * TAPS
@@ -25,7 +27,7 @@ const NONE = 0xffffffffu;
 struct Parameters {
     height: u32,
     width: u32,
-    channels: u32, // C
+    quads: u32, // C / 4
     out_height: u32,
     out_width: u32,
     kernel_height: u32,
@@ -36,14 +38,14 @@ struct Parameters {
     padding_x: u32,
     dilation_y: u32,
     dilation_x: u32,
-    first_channel: u32,
-    part_channels: u32, // P
+    first_quad: u32, // first_channel / 4
+    part_quads: u32, // P / 4
     first_pixel: u32, // first_image * H * W
     pixels: u32, // N * H * W
 }
 
-@group(0) @binding(0) var<storage, read_write> columns: array<f32>;
-@group(0) @binding(1) var<storage, read_write> output: array<f32>;
+@group(0) @binding(0) var<storage, read_write> columns: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> output: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> parameters: Parameters;
 
 // The row of each pixel and tap, or NONE.
@@ -67,8 +69,8 @@ fn main(
 ) {
     let shape = parameters;
     let taps = shape.kernel_height * shape.kernel_width;
-    let first = (workgroup.z * workgroups.y + workgroup.y) * PIXELS;
-    // Equal in all lanes of a workgroup; z * y may be more than there are pixels.
+    let first = (workgroup.y * workgroups.x + workgroup.x) * PIXELS;
+    // Equal in all lanes of a workgroup; x * y may be more than there are pixels.
     let pixels = min(PIXELS, shape.pixels - min(first, shape.pixels));
     for (var place = lane; place < pixels * taps; place += LANES) {
         let tap = place % taps;
@@ -85,18 +87,17 @@ fn main(
     }
     workgroupBarrier();
 
-    let channel = workgroup.x * LANES + lane;
-    if channel < shape.part_channels {
-        for (var i = 0u; i < pixels; i++) {
-            var sum = 0.0;
-            for (var tap = 0u; tap < taps; tap++) {
-                let row = rows[i * taps + tap];
-                if row != NONE {
-                    sum += columns[(row * taps + tap) * shape.part_channels + channel];
-                }
+    for (var i = lane; i < pixels * shape.part_quads; i += LANES) {
+        let pixel = i / shape.part_quads;
+        let quad = i % shape.part_quads;
+        var sum = vec4<f32>();
+        for (var tap = 0u; tap < taps; tap++) {
+            let row = rows[pixel * taps + tap];
+            if row != NONE {
+                sum += columns[(row * taps + tap) * shape.part_quads + quad];
             }
-            let pixel = shape.first_pixel + first + i;
-            output[pixel * shape.channels + shape.first_channel + channel] = sum;
         }
+        let place = shape.first_pixel + first + pixel;
+        output[place * shape.quads + shape.first_quad + quad] = sum;
     }
 }

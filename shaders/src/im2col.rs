@@ -3,18 +3,18 @@
 use crate::{Shader, read, write};
 
 /// Rows of the column matrix that one workgroup takes.
-pub const ROWS_PER_WORKGROUP: u32 = 16;
+pub const ROWS_PER_WORKGROUP: u32 = 32;
 
-/// Columns that one workgroup takes.
-pub const COLUMNS_PER_WORKGROUP: u32 = 512;
+/// Columns that one workgroup takes, in fours.
+pub const QUADS_PER_WORKGROUP: u32 = 256;
 
 /// `im2col.wgsl`.
 pub const SHADER: Shader = Shader {
     name: "im2col",
     source: include_str!("im2col.wgsl"),
-    workgroup_size: [128, 1, 1],
+    workgroup_size: [64, 1, 1],
     bindings: &[read("input"), write("columns"), read("parameters")],
-    constants: &[("ROWS", ROWS_PER_WORKGROUP), ("COLUMNS", COLUMNS_PER_WORKGROUP)],
+    constants: &[("ROWS", ROWS_PER_WORKGROUP), ("QUADS", QUADS_PER_WORKGROUP)],
 };
 
 /// The windows that a convolution reads, each pair along (y, x).

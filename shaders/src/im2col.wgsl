@@ -4,28 +4,30 @@
 //   row = (b * OH + oy) * OW + ox, tap = ky * KW + kx,
 //   y = oy * stride_y + ky * dilation_y - padding_y, x = ox * stride_x + kx * dilation_x - padding_x
 //
+// Channels come in fours: C is a multiple of 4.
+//
 // Buffers, row-major: input [B, H, W, C]; columns [R, KH * KW * C] for the rows first_row up to
 // first_row + R.
 //
-// One workgroup takes ROWS rows by COLUMNS columns; its lanes take neighbouring columns, which lie
-// side by side in both buffers, and each works out its tap once for all rows.
+// One workgroup takes ROWS rows by 4 * QUADS columns; its lanes take neighbouring fours of columns,
+// which lie side by side in both buffers, and each works out its tap once for all rows.
 //
-// Dispatch: x = ceil(KH * KW * C / COLUMNS), y * z >= ceil(R / ROWS).
+// Dispatch: x = ceil(KH * KW * C / (4 * QUADS)), y * z >= ceil(R / ROWS).
 // Limits: 65535 workgroups along each axis, B * H * W * C and R * KH * KW * C < 2^32, and each
 // coordinate < 2^31.
 
-const LANES = 128u;
-const ROWS = 16u;
-const COLUMNS = 512u;
+const LANES = 64u;
+const ROWS = 32u;
+const QUADS = 256u;
 
 struct Parameters {
     height: u32,
     width: u32,
-    channels: u32,
+    quads: u32, // C / 4
     out_height: u32,
     out_width: u32,
     kernel_width: u32,
-    columns: u32, // KH * KW * C
+    row_quads: u32, // KH * KW * C / 4
     stride_y: u32,
     stride_x: u32,
     padding_y: u32,
@@ -36,8 +38,8 @@ struct Parameters {
     rows: u32, // R
 }
 
-@group(0) @binding(0) var<storage, read_write> input: array<f32>;
-@group(0) @binding(1) var<storage, read_write> columns: array<f32>;
+@group(0) @binding(0) var<storage, read_write> input: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> columns: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> parameters: Parameters;
 
 // Of each row's window: its corner, and the rows of pixels in the images before its own.
@@ -66,22 +68,22 @@ fn main(
     }
     workgroupBarrier();
 
-    let last = min(shape.columns, (workgroup.x + 1u) * COLUMNS);
-    for (var column = workgroup.x * COLUMNS + lane; column < last; column += LANES) {
-        let tap = column / shape.channels;
-        let channel = column % shape.channels;
+    let last = min(shape.row_quads, (workgroup.x + 1u) * QUADS);
+    for (var column = workgroup.x * QUADS + lane; column < last; column += LANES) {
+        let tap = column / shape.quads;
+        let quad = column % shape.quads;
         let down = i32(tap / shape.kernel_width * shape.dilation_y);
         let right = i32(tap % shape.kernel_width * shape.dilation_x);
         for (var i = 0u; i < rows; i++) {
             // A negative coordinate becomes a large one.
             let y = u32(tops[i] + down);
             let x = u32(lefts[i] + right);
-            var value = 0.0;
+            var values = vec4<f32>();
             if y < shape.height && x < shape.width {
                 let pixel = (pixel_rows_before[i] + y) * shape.width + x;
-                value = input[pixel * shape.channels + channel];
+                values = input[pixel * shape.quads + quad];
             }
-            columns[(first_row + i) * shape.columns + column] = value;
+            columns[(first_row + i) * shape.row_quads + column] = values;
         }
     }
 }

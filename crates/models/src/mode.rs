@@ -7,10 +7,10 @@
 //! tangent of the loss is `<grad L, v>`, and one ordinary backward pass of it gives `H v`.
 //! To add an operation, add it here and to both modes, and a test against finite differences.
 
-use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
+use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
-use kernels::MemoryRead;
+use kernels::{MemoryRead, conv2d};
 
 /// Small constant that batch normalisation adds to the variance (the reference's `eps`).
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;

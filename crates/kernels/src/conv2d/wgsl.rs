@@ -7,7 +7,8 @@
 use std::ops::Range;
 
 use burn::backend::{
-    Backend, Cube, DType, Shape, backend_extension, ops::FloatTensorOps, tensor::FloatTensor,
+    Backend, Cube, DType, Shape, TensorMetadata, backend_extension, ops::FloatTensorOps,
+    tensor::FloatTensor,
 };
 use burn_cubecl::{
     kernel::{
@@ -16,7 +17,8 @@ use burn_cubecl::{
         slice,
     },
     ops::{
-        numeric::empty_device_contiguous_dtype, permute, permute_nchw_to_nhwc, permute_nhwc_to_nchw,
+        numeric::{empty_device_contiguous_dtype, zeros_client},
+        permute, permute_nchw_to_nhwc, permute_nhwc_to_nchw,
     },
     tensor::CubeTensor,
 };
@@ -49,9 +51,8 @@ pub(crate) trait Conv2dOps: Backend {
 
 impl Conv2dOps for Cube {
     fn conv2d_by_columns(x: CubeTensor, weight: CubeTensor, sizes: Sizes) -> CubeTensor {
-        let pixels = into_contiguous(permute_nchw_to_nhwc(x));
-        let columns = sizes.windows.columns();
-        let weight = reshaped(weight_rows(weight), [sizes.out_channels, columns]);
+        let [pixels, weight] = [x, weight].map(|tensor| channels_innermost(tensor, &sizes));
+        let weight = reshaped(weight, [sizes.out_channels, sizes.windows.columns()]);
         let [out_height, out_width] = sizes.windows.output;
         let output = empty(&pixels, [sizes.batch, out_height, out_width, sizes.out_channels]);
         for rows in sizes.row_parts(part_bytes(&pixels, &sizes)) {
@@ -66,7 +67,7 @@ impl Conv2dOps for Cube {
 /// Gradient of the input: the columns' gradient, each element added to its pixel.
 pub(super) fn input_gradient(output: CubeTensor, weight: CubeTensor, sizes: &Sizes) -> CubeTensor {
     let output = into_contiguous(permute_nchw_to_nhwc(output));
-    let weight = weight_rows(weight); // [O, KH, KW, I]
+    let weight = channels_innermost(weight, sizes); // [O, KH, KW, I]
     let Windows { image: [height, width], kernel, channels, .. } = sizes.windows;
     let gradient = empty(&output, [sizes.batch, height, width, channels]);
     if sizes.is_pointwise() {
@@ -90,12 +91,13 @@ pub(super) fn input_gradient(output: CubeTensor, weight: CubeTensor, sizes: &Siz
         let output = rows_of(&output, rows, sizes.out_channels);
         add_to_pixels(&multiply(output, weight, None), &gradient, sizes, part);
     }
-    permute_nhwc_to_nchw(gradient)
+    without_filling(gradient, sizes)
 }
 
 /// Gradient of the weight: the sum over all rows of output gradient times column.
 pub(super) fn weight_gradient(x: CubeTensor, output: CubeTensor, sizes: &Sizes) -> CubeTensor {
-    let [pixels, output] = [x, output].map(|tensor| into_contiguous(permute_nchw_to_nhwc(tensor)));
+    let pixels = channels_innermost(x, sizes);
+    let output = into_contiguous(permute_nchw_to_nhwc(output));
     let columns = sizes.windows.columns();
     let mut total: Option<CubeTensor> = None;
     for rows in sizes.row_parts(part_bytes(&pixels, sizes)) {
@@ -110,7 +112,7 @@ pub(super) fn weight_gradient(x: CubeTensor, output: CubeTensor, sizes: &Sizes) 
     let total = total.expect("a convolution that fits has rows");
     let Windows { kernel: [kernel_height, kernel_width], channels, .. } = sizes.windows;
     let dims = [sizes.out_channels, kernel_height, kernel_width, channels];
-    permute_nhwc_to_nchw(reshaped(total, dims))
+    without_filling(reshaped(total, dims), sizes)
 }
 
 /// `left` [M, `elements[0]`], transposed, times `right` [M, `elements[1]`].
@@ -149,10 +151,10 @@ fn columns_of(pixels: &CubeTensor, sizes: &Sizes, rows: Range<usize>) -> CubeTen
     #[repr(C)]
     struct Parameters {
         image: [u32; 2],
-        channels: u32,
+        quads: u32,
         output: [u32; 2],
         kernel_width: u32,
-        columns: u32,
+        row_quads: u32,
         stride: [u32; 2],
         padding: [u32; 2],
         dilation: [u32; 2],
@@ -163,17 +165,17 @@ fn columns_of(pixels: &CubeTensor, sizes: &Sizes, rows: Range<usize>) -> CubeTen
     let columns = empty(pixels, [rows.len(), windows.columns()]);
     let parameters = Parameters {
         image: words(windows.image),
-        channels: windows.channels as u32,
+        quads: windows.channels as u32 / 4,
         output: words(windows.output),
         kernel_width: windows.kernel[1] as u32,
-        columns: windows.columns() as u32,
+        row_quads: windows.columns() as u32 / 4,
         stride: words(windows.stride),
         padding: words(windows.padding),
         dilation: words(windows.dilation),
         first_row: rows.start as u32,
         rows: rows.len() as u32,
     };
-    let blocks = parameters.columns.div_ceil(im2col::COLUMNS_PER_WORKGROUP);
+    let blocks = parameters.row_quads.div_ceil(im2col::QUADS_PER_WORKGROUP);
     let [y, z] = two_axes(parameters.rows.div_ceil(im2col::ROWS_PER_WORKGROUP));
     launch(&im2col::SHADER, &[pixels, &columns], &parameters, [blocks, y, z]);
     columns
@@ -190,14 +192,14 @@ fn add_to_pixels(
     #[repr(C)]
     struct Parameters {
         image: [u32; 2],
-        channels: u32,
+        quads: u32,
         output: [u32; 2],
         kernel: [u32; 2],
         stride: [u32; 2],
         padding: [u32; 2],
         dilation: [u32; 2],
-        first_channel: u32,
-        part_channels: u32,
+        first_quad: u32,
+        part_quads: u32,
         first_pixel: u32,
         pixels: u32,
     }
@@ -206,20 +208,19 @@ fn add_to_pixels(
     let image_pixels = windows.image[0] * windows.image[1];
     let parameters = Parameters {
         image: words(windows.image),
-        channels: windows.channels as u32,
+        quads: windows.channels as u32 / 4,
         output: words(windows.output),
         kernel: words(windows.kernel),
         stride: words(windows.stride),
         padding: words(windows.padding),
         dilation: words(windows.dilation),
-        first_channel: channels.start as u32,
-        part_channels: channels.len() as u32,
+        first_quad: channels.start as u32 / 4,
+        part_quads: channels.len() as u32 / 4,
         first_pixel: (images.start * image_pixels) as u32,
         pixels: (images.len() * image_pixels) as u32,
     };
-    let blocks = parameters.part_channels.div_ceil(col2im::CHANNELS_PER_WORKGROUP);
-    let [y, z] = two_axes(parameters.pixels.div_ceil(col2im::PIXELS_PER_WORKGROUP));
-    launch(&col2im::SHADER, &[columns, gradient], &parameters, [blocks, y, z]);
+    let [x, y] = two_axes(parameters.pixels.div_ceil(col2im::PIXELS_PER_WORKGROUP));
+    launch(&col2im::SHADER, &[columns, gradient], &parameters, [x, y, 1]);
 }
 
 /// Bytes of one part's columns: what the caller grants, and what one binding can hold.
@@ -234,9 +235,25 @@ fn multiply(left: CubeTensor, right: CubeTensor, product: Option<CubeTensor>) ->
         .expect("a product of two f32 matrices of matching sizes has a kernel")
 }
 
-/// The weight with its channels innermost: [O, KH, KW, I].
-fn weight_rows(weight: CubeTensor) -> CubeTensor {
-    into_contiguous(permute_nchw_to_nhwc(weight))
+/// From [N, I, H, W] to [N, H, W, I], contiguous, with the channels of the windows.
+fn channels_innermost(tensor: CubeTensor, sizes: &Sizes) -> CubeTensor {
+    let tensor = permute_nchw_to_nhwc(tensor);
+    let missing = sizes.windows.channels - sizes.channels;
+    if missing == 0 {
+        return into_contiguous(tensor);
+    }
+    let mut shape = tensor.shape();
+    shape[3] = missing;
+    let zeros = zeros_client(tensor.client.clone(), tensor.device.clone(), shape, DType::F32);
+    Cube::float_cat(vec![tensor, zeros], 3)
+}
+
+/// The way back.
+fn without_filling(tensor: CubeTensor, sizes: &Sizes) -> CubeTensor {
+    let mut ranges = [0, 1, 2].map(|axis| 0..tensor.meta.shape()[axis]).to_vec();
+    ranges.push(0..sizes.channels);
+    let is_filled = sizes.windows.channels > sizes.channels;
+    permute_nhwc_to_nchw(if is_filled { slice(tensor, &ranges) } else { tensor })
 }
 
 /// Some rows of a contiguous matrix, without a copy where a binding can begin there.
