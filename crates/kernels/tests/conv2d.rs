@@ -7,7 +7,7 @@
 use burn::tensor::{DType, Device, Tensor, TensorData, module, ops::ConvOptions};
 use kernels::{conv2d, conv2d_within, device::software_vulkan};
 use shaders::{
-    col2im,
+    col2im, grouped_weight_gradient,
     im2col::{self, Windows},
 };
 
@@ -93,6 +93,8 @@ fn cases() -> Vec<Case> {
         padded(Case::new([1, 2, 12, 10], 3, 9), 4),
         grouped(Case::same([2, 8, 6, 5], 12, 1), 2),
         strided(grouped(with_bias(Case::same([2, 6, 6, 5], 6, 1)), 6)),
+        // More rows than one block of a weight gradient.
+        grouped(Case::same([2, 6, 19, 13], 4, 2), 2),
     ];
     for dilation in [2, 4, 6, 12, 18, 24] {
         cases.push(Case::same([1, 5, 27, 25], 4, dilation));
@@ -195,6 +197,13 @@ fn parts_of_any_size_give_the_same() {
 }
 
 #[test]
+fn columns_beyond_a_binding_are_made_in_parts() {
+    // 151 MB of columns; a binding of the software adapter holds 134 MB.
+    let case = Case::same([1, 64, 256, 256], 4, 1);
+    assert!(run(&case, &conv2d, &wgpu()) == run(&case, BURN, &Device::flex()));
+}
+
+#[test]
 fn the_identity_as_weight_gives_the_columns_of_the_reference_and_back() {
     let windows = Windows {
         image: [6, 5],
@@ -222,6 +231,39 @@ fn the_identity_as_weight_gives_the_columns_of_the_reference_and_back() {
     let gradients = (output * functional.clone()).sum().backward();
     let expected = col2im::reference(&windows, &list(functional));
     assert_eq!(list(x.grad(&gradients).unwrap()), expected);
+}
+
+#[test]
+fn the_weight_gradient_of_groups_is_the_references() {
+    let case = Case {
+        x: [2, 6, 9, 11],
+        weight: [4, 3, 3, 2],
+        stride: [2, 1],
+        padding: [(2, 2), (1, 1)],
+        dilation: [1, 3],
+        groups: 2,
+        has_bias: false,
+    };
+    let windows = Windows {
+        image: [9, 11],
+        channels: 6,
+        output: [6, 10],
+        kernel: [3, 2],
+        stride: case.stride,
+        padding: [2, 1],
+        dilation: case.dilation,
+    };
+    // From [B, C, H, W] to [B, H, W, C].
+    let innermost = |name: u64, dims: [usize; 4]| {
+        list(tensor(name, dims, &Device::flex()).permute([0, 2, 3, 1]))
+    };
+    let (x, of_output) = (innermost(1, case.x), innermost(4, [2, 4, 6, 10]));
+    let expected = grouped_weight_gradient::reference(&windows, case.groups, &x, &of_output);
+    let found = run(&case, &conv2d, &wgpu()).weight_gradient;
+    // From [O, I, KH, KW] to [KH, KW, I, O].
+    let found =
+        Tensor::<4>::from_data(TensorData::new(found, case.weight), (&Device::flex(), DType::F64));
+    assert_eq!(list(found.permute([2, 3, 1, 0])), expected);
 }
 
 #[test]

@@ -14,10 +14,7 @@ use burn::backend::{
 };
 use burn_cubecl::tensor::CubeTensor;
 
-use super::{
-    sizes::Sizes,
-    wgsl::{Conv2dOps, input_gradient, weight_gradient},
-};
+use super::plan::{Conv2dOps, Plan, input_gradient, weight_gradient};
 
 #[derive(Debug)]
 struct Conv2d;
@@ -26,25 +23,28 @@ struct Conv2d;
 struct Conv2dState {
     x: NodeId,
     weight: NodeId,
-    sizes: Sizes,
+    plan: Plan,
 }
 
 impl<C: CheckpointStrategy> Conv2dOps for Autodiff<Cube, C> {
-    fn conv2d_by_columns(
+    fn conv2d_as_planned(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        sizes: Sizes,
+        plan: Plan,
     ) -> FloatTensor<Self> {
         match Conv2d.prepare::<C>([x.node(), weight.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut node) => {
-                let state =
-                    Conv2dState { x: node.checkpoint(&x), weight: node.checkpoint(&weight), sizes };
+                let state = Conv2dState {
+                    x: node.checkpoint(&x),
+                    weight: node.checkpoint(&weight),
+                    plan: plan.clone(),
+                };
                 let (x, weight) = (x.into_primitive(), weight.into_primitive());
-                node.finish(state, Cube::conv2d_by_columns(x, weight, sizes))
+                node.finish(state, Cube::conv2d_as_planned(x, weight, plan))
             }
             OpsKind::UnTracked(node) => {
                 let (x, weight) = (x.into_primitive(), weight.into_primitive());
-                node.finish(Cube::conv2d_by_columns(x, weight, sizes))
+                node.finish(Cube::conv2d_as_planned(x, weight, plan))
             }
         }
     }
@@ -60,15 +60,16 @@ impl Backward<Cube, 2> for Conv2d {
         checkpointer: &mut Checkpointer,
     ) {
         let of_output = grads.consume::<Cube>(&ops.node);
-        let Conv2dState { x, weight, sizes } = ops.state;
+        let Conv2dState { x, weight, plan } = ops.state;
         let x: CubeTensor = checkpointer.retrieve_node_output(x);
         let weight: CubeTensor = checkpointer.retrieve_node_output(weight);
         let [x_node, weight_node] = ops.parents;
         if let Some(node) = x_node {
-            grads.register::<Cube>(node.id, input_gradient(of_output.clone(), weight, &sizes));
+            let gradient = input_gradient(x.clone(), weight, of_output.clone(), &plan);
+            grads.register::<Cube>(node.id, gradient);
         }
         if let Some(node) = weight_node {
-            grads.register::<Cube>(node.id, weight_gradient(x, of_output, &sizes));
+            grads.register::<Cube>(node.id, weight_gradient(x, of_output, &plan));
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Two-dimensional convolution as a matrix product over the pixels under its windows.
 
 mod autodiff;
+mod columns;
+mod groups;
+mod plan;
 mod sizes;
-mod wgsl;
 
 use burn::{
     backend::Dispatch,
@@ -10,8 +12,7 @@ use burn::{
 };
 
 use crate::launch::compiles_wgsl;
-use sizes::Sizes;
-use wgsl::Conv2dOps;
+use plan::{Conv2dOps, Plan};
 
 /// Bytes that [`conv2d`] spends on columns at one time, at most: rows enough to fill a GPU, and
 /// little beside the activations of a batch.
@@ -52,19 +53,18 @@ pub fn conv2d_within(
     options: ConvOptions<2>,
     column_bytes: usize,
 ) -> Tensor<4> {
-    let sizes = Sizes::new(x.dims(), weight.dims(), &options, column_bytes);
-    let is_f32 = x.dtype() == DType::F32 && weight.dtype() == DType::F32;
-    let Some(sizes) = sizes.filter(|_| is_f32 && compiles_wgsl(&x.device())) else {
+    let runs_as_wgsl =
+        x.dtype() == DType::F32 && weight.dtype() == DType::F32 && compiles_wgsl(&x.device());
+    let plan = Plan::new(x.dims(), weight.dims(), &options, column_bytes);
+    let Some(plan) = plan.filter(|_| runs_as_wgsl) else {
         return module::conv2d(x, weight, bias, options);
     };
-    let output = <Dispatch as Conv2dOps>::conv2d_by_columns(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        sizes,
-    );
+    let out_channels = weight.dims()[0];
+    let output =
+        <Dispatch as Conv2dOps>::conv2d_as_planned(x.into_dispatch(), weight.into_dispatch(), plan);
     let output = Tensor::from_dispatch(output);
     match bias {
-        Some(bias) => output + bias.reshape([1, sizes.out_channels, 1, 1]),
+        Some(bias) => output + bias.reshape([1, out_channels, 1, 1]),
         None => output,
     }
 }

@@ -47,23 +47,8 @@ impl Sizes {
         if options.groups != 1 || weight_channels != channels {
             return None;
         }
-        let (image, kernel) = ([height, width], [kernel_height, kernel_width]);
-        let mut output = [0; 2];
-        for axis in 0..2 {
-            let (before, after) = options.padding[axis];
-            let reach = options.dilation[axis] * kernel[axis].checked_sub(1)?;
-            let steps = (before + image[axis] + after).checked_sub(reach + 1)?;
-            output[axis] = steps.checked_div(options.stride[axis])? + 1;
-        }
-        let mut windows = Windows {
-            image,
-            channels,
-            output,
-            kernel,
-            stride: options.stride,
-            padding: options.padding.map(|(before, _)| before),
-            dilation: options.dilation,
-        };
+        let mut windows =
+            windows_of([channels, height, width], [kernel_height, kernel_width], options)?;
         if !is_pointwise(&windows) {
             windows.channels = channels.next_multiple_of(CHANNEL_ALIGNMENT);
         }
@@ -72,26 +57,16 @@ impl Sizes {
     }
 
     fn fits(&self) -> bool {
-        let Windows { image, channels, output, kernel, stride, padding, dilation } = self.windows;
+        let Windows { image, channels, output, kernel, .. } = self.windows;
         let columns = self.windows.columns();
         let taps = kernel[0] * kernel[1];
-        // Below 2^31, because coordinates are `i32` on the way.
-        let is_index = |factors: &[usize]| {
-            let product =
-                factors.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
-            product.is_some_and(|product| (1..1 << 31).contains(&product))
-        };
         taps <= col2im::TAPS_MAX as usize
+            && has_small_coordinates(&self.windows)
             && is_index(&[self.batch, image[0], image[1], channels])
             && is_index(&[self.batch, output[0], output[1], self.out_channels])
             && is_index(&[self.out_channels, columns])
             && is_index(&[ROW_ALIGNMENT, columns])
             && is_index(&[output[0], output[1], taps])
-            && (0..2).all(|axis| {
-                is_index(&[output[axis], stride[axis]])
-                    && is_index(&[kernel[axis], dilation[axis]])
-                    && is_index(&[image[axis] + padding[axis]])
-            })
     }
 
     /// Whether the pixels are the columns as they are.
@@ -129,6 +104,47 @@ impl Sizes {
                 .map(move |channels| ImagePart { images: images.clone(), channels })
         })
     }
+}
+
+/// The windows of a convolution; `None` where the padded image is smaller than the kernel.
+pub(super) fn windows_of(
+    [channels, height, width]: [usize; 3],
+    kernel: [usize; 2],
+    options: &ConvOptions<2>,
+) -> Option<Windows> {
+    let image = [height, width];
+    let mut output = [0; 2];
+    for axis in 0..2 {
+        let (before, after) = options.padding[axis];
+        let reach = options.dilation[axis] * kernel[axis].checked_sub(1)?;
+        let steps = (before + image[axis] + after).checked_sub(reach + 1)?;
+        output[axis] = steps.checked_div(options.stride[axis])? + 1;
+    }
+    Some(Windows {
+        image,
+        channels,
+        output,
+        kernel,
+        stride: options.stride,
+        padding: options.padding.map(|(before, _)| before),
+        dilation: options.dilation,
+    })
+}
+
+/// Whether the product is a number of things that an `i32` can count, and of one at least.
+pub(super) fn is_index(factors: &[usize]) -> bool {
+    let product = factors.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+    product.is_some_and(|product| (1..1 << 31).contains(&product))
+}
+
+/// Whether the coordinates under every tap fit `i32`.
+pub(super) fn has_small_coordinates(windows: &Windows) -> bool {
+    let Windows { image, output, kernel, stride, padding, dilation, .. } = *windows;
+    (0..2).all(|axis| {
+        is_index(&[2, output[axis], stride[axis]])
+            && is_index(&[2, kernel[axis], dilation[axis]])
+            && is_index(&[2, image[axis] + padding[axis]])
+    })
 }
 
 fn is_pointwise(windows: &Windows) -> bool {

@@ -6,10 +6,7 @@
 
 use std::ops::Range;
 
-use burn::backend::{
-    Backend, Cube, DType, Shape, TensorMetadata, backend_extension, ops::FloatTensorOps,
-    tensor::FloatTensor,
-};
+use burn::backend::{Cube, DType, Shape, TensorMetadata, ops::FloatTensorOps};
 use burn_cubecl::{
     kernel::{
         into_contiguous,
@@ -38,30 +35,18 @@ const PRODUCT_ELEMENTS: usize = 1 << 21;
 /// Rows of one such piece, at least.
 const PIECE_ROWS: usize = 1024;
 
-/// The convolution on a backend's own tensors.
-#[backend_extension(Autodiff, Cube)]
-pub(crate) trait Conv2dOps: Backend {
-    /// See [`crate::conv2d`].
-    fn conv2d_by_columns(
-        x: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        sizes: Sizes,
-    ) -> FloatTensor<Self>;
-}
-
-impl Conv2dOps for Cube {
-    fn conv2d_by_columns(x: CubeTensor, weight: CubeTensor, sizes: Sizes) -> CubeTensor {
-        let [pixels, weight] = [x, weight].map(|tensor| channels_innermost(tensor, &sizes));
-        let weight = reshaped(weight, [sizes.out_channels, sizes.windows.columns()]);
-        let [out_height, out_width] = sizes.windows.output;
-        let output = empty(&pixels, [sizes.batch, out_height, out_width, sizes.out_channels]);
-        for rows in sizes.row_parts(part_bytes(&pixels, &sizes)) {
-            let part = columns_of(&pixels, &sizes, rows.clone());
-            let product = rows_of(&output, rows, sizes.out_channels);
-            multiply(part, permute(weight.clone(), &[1, 0]), Some(product));
-        }
-        permute_nhwc_to_nchw(output)
+/// The convolution itself.
+pub(super) fn output(x: CubeTensor, weight: CubeTensor, sizes: &Sizes) -> CubeTensor {
+    let [pixels, weight] = [x, weight].map(|tensor| channels_innermost(tensor, sizes));
+    let weight = reshaped(weight, [sizes.out_channels, sizes.windows.columns()]);
+    let [out_height, out_width] = sizes.windows.output;
+    let output = empty(&pixels, [sizes.batch, out_height, out_width, sizes.out_channels]);
+    for rows in sizes.row_parts(part_bytes(&pixels, sizes)) {
+        let part = columns_of(&pixels, sizes, rows.clone());
+        let product = rows_of(&output, rows, sizes.out_channels);
+        multiply(part, permute(weight.clone(), &[1, 0]), Some(product));
     }
+    permute_nhwc_to_nchw(output)
 }
 
 /// Gradient of the input: the columns' gradient, each element added to its pixel.
@@ -270,18 +255,19 @@ fn rows_of(tensor: &CubeTensor, rows: Range<usize>, columns: usize) -> CubeTenso
 }
 
 /// A contiguous tensor's elements under other axes.
-fn reshaped<const D: usize>(tensor: CubeTensor, dims: [usize; D]) -> CubeTensor {
+pub(super) fn reshaped<const D: usize>(tensor: CubeTensor, dims: [usize; D]) -> CubeTensor {
     let CubeTensor { client, device, handle, dtype, .. } = tensor;
     CubeTensor::new_contiguous(client, device, Shape::new(dims), handle, dtype)
 }
 
-fn empty<const D: usize>(like: &CubeTensor, dims: [usize; D]) -> CubeTensor {
+/// A tensor of any f32 values, on the device of another.
+pub(super) fn empty<const D: usize>(like: &CubeTensor, dims: [usize; D]) -> CubeTensor {
     let (client, device) = (like.client.clone(), like.device.clone());
     empty_device_contiguous_dtype(client, device, Shape::new(dims), DType::F32)
 }
 
-/// Each fits: see `Sizes::new`.
-fn words(sizes: [usize; 2]) -> [u32; 2] {
+/// Each fits: see `has_small_coordinates`.
+pub(super) fn words(sizes: [usize; 2]) -> [u32; 2] {
     sizes.map(|size| size as u32)
 }
 
