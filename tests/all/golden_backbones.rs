@@ -35,6 +35,7 @@ fn check(name: &str, output_stride: usize, (device, dtype): (&Device, DType), to
         width_divisor: 1,
         output_stride,
         second_stage_strides_early: false,
+        normalization: models::normalization::places::NormPlaces::default(),
     });
     let layout = backbone.layout();
     assert_eq!(golden["elements"], layout.parameter_count(), "parameters of {name}");

@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         width_divisor: 1,
         output_stride: output_stride.parse()?,
         second_stage_strides_early: false,
+        normalization: models::normalization::places::NormPlaces::default(),
     });
 
     let device = Device::flex();

@@ -8,6 +8,7 @@ use crate::backbone::{Backbone, BackboneConfig, BackboneName};
 use crate::layout::tensor_from;
 use crate::mode::{Mode, Plain};
 use crate::network::{ModelName, Network, NetworkConfig};
+use crate::normalization::places::NormPlaces;
 use crate::pass::{Normalization, Pass};
 use crate::random::Stream;
 use crate::tangent::{Dual, Tangent};
@@ -32,7 +33,7 @@ fn narrow(model: ModelName, backbone: BackboneName, output_stride: usize) -> Net
         output_stride,
         aspp_rates: (1..=model.aspp_branches()).collect(),
         classes: 5,
-        memory: false,
+        ..NetworkConfig::deeplab_v3_plus_resnet50(5, false)
     })
 }
 
@@ -188,6 +189,7 @@ fn mobile_backbones_start_as_torchvisions() {
             width_divisor: 1,
             output_stride: 32,
             second_stage_strides_early: false,
+            normalization: NormPlaces::default(),
         })
         .layout();
         let all = layout.init_parameters(1, &Device::flex(), DType::F64);
