@@ -2,9 +2,9 @@
 //!
 //! Source: Sandler et al., CVPR 2018, as in torchvision; `network/deepv3plus.py` of the reference
 //! puts its parts into the stages, so that the first one ends at stride 8 and the last one is the
-//! 1x1 convolution to 1280 channels. As there, a smaller output stride dilates only the convolutions
-//! that had stride 2: those behind them see through the holes of the original's spacing, unlike in
-//! the dilated stages of a ResNet.
+//! 1x1 convolution to 1280 channels. As there, a smaller output stride gives dilation to the very
+//! convolutions that lose their stride of 2. Those behind them have none, unlike in the dilated
+//! stages of a ResNet, and so see less of the image than at output stride 32.
 
 use crate::layout::{Init, Layout};
 use crate::mode::{Conv, Mode};

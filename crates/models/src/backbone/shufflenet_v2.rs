@@ -2,8 +2,8 @@
 //!
 //! Source: Ma et al., ECCV 2018, as in torchvision; `network/deepv3plus.py` of the reference puts
 //! its parts into the stages, so that the first one ends at stride 8 and the last one is the 1x1
-//! convolution to 1024 channels. As there, a smaller output stride dilates only the convolutions that
-//! had stride 2, and their blocks keep both branches.
+//! convolution to 1024 channels. As there, a smaller output stride gives dilation to the very
+//! convolutions that lose their stride of 2, and to none behind them; their blocks keep both branches.
 
 use crate::layout::{Init, Layout};
 use crate::mode::{Conv, Mode};
