@@ -16,6 +16,7 @@ mod faults;
 mod jobs;
 mod loader;
 mod mapillary_crop;
+mod opening;
 mod options;
 mod options_check;
 mod permutation;

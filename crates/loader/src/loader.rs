@@ -1,6 +1,6 @@
 //! The loader: hands out jobs, puts finished batches in order, ends its workers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,9 +11,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use crate::assembly::Finished;
 use crate::batch::Batch;
 use crate::buffers::Pool;
-use crate::domain::{Domain, open_domains};
+use crate::domain::Domain;
 use crate::error::LoaderError;
 use crate::jobs::{Job, jobs_of};
+use crate::opening::open_patiently;
 use crate::options::LoaderOptions;
 use crate::plan::Plan;
 use crate::position::Position;
@@ -271,26 +272,6 @@ impl Loader {
             }
         }
     }
-}
-
-/// Opens all shards, on a thread of its own that is left behind if the storage does not answer.
-fn open_patiently(options: &LoaderOptions) -> Result<Vec<Arc<Domain>>, LoaderError> {
-    let Some(patience) = options.patience else {
-        return open_domains(&options.streams, &options.store);
-    };
-    let (send, opened) = bounded(1);
-    let (domains, store) = (options.streams.clone(), options.store.clone());
-    std::thread::Builder::new()
-        .name("loader-open".to_owned())
-        // Nobody may be waiting any more.
-        .spawn(move || drop(send.send(open_domains(&domains, &store))))
-        .map_err(|source| LoaderError::Spawn { worker: 0, workers: 1, source })?;
-    opened.recv_timeout(patience).unwrap_or_else(|_| {
-        let folders = options.streams.iter().flat_map(|source| &source.shards);
-        let folders: BTreeSet<String> = folders.map(|path| path.display().to_string()).collect();
-        let folders = Vec::from_iter(folders).join(", ");
-        Err(LoaderError::OpeningStalled { folders, patience })
-    })
 }
 
 impl Iterator for Loader {
