@@ -7,6 +7,9 @@
 
 pub mod augment_blur;
 pub mod augment_jitter;
+pub mod col2im;
+pub mod grouped_weight_gradient;
+pub mod im2col;
 pub mod memory_read;
 pub mod memory_read_feature_gradient;
 pub mod memory_read_memory_gradient;
@@ -22,6 +25,9 @@ pub const SHADERS: &[&Shader] = &[
     &memory_read_feature_gradient::SHADER,
     &memory_read_memory_gradient::SHADER,
     &sum_blocks::SHADER,
+    &im2col::SHADER,
+    &col2im::SHADER,
+    &grouped_weight_gradient::SHADER,
 ];
 
 /// What the host must know to launch one shader, whose entry point is `main`.

@@ -3,6 +3,8 @@
 use shaders::{
     augment_blur,
     augment_jitter::{self, Jitter, Operation},
+    col2im,
+    im2col::{self, Windows},
     memory_read::{self, Inputs, Outputs},
     memory_read_feature_gradient, memory_read_memory_gradient, memory_read_score_gradient,
     sum_blocks,
@@ -167,4 +169,41 @@ fn a_blur_repeats_the_edge_and_truncates() {
     let mut plane = [3, 0, 0];
     augment_blur::reference(&[0.5, 0.25], 1, &mut plane);
     assert_eq!(plane, [2, 0, 0]); // 2.25, 0.75, 0
+}
+
+/// An image of 3 x 4 pixels and 2 channels under a kernel of 2 x 3 taps.
+const WINDOWS: Windows = Windows {
+    image: [3, 4],
+    channels: 2,
+    output: [2, 2],
+    kernel: [2, 3],
+    stride: [1, 2],
+    padding: [0, 2],
+    dilation: [1, 2],
+};
+
+#[test]
+fn columns_are_the_pixels_under_each_tap_and_zero_outside() {
+    let input: Vec<f64> = (1..=24).map(f64::from).collect();
+    let columns = im2col::reference(&WINDOWS, &input);
+    // The second window of the first row: pixels 0, 2 and 4 of rows 0 and 1.
+    let expected = [1.0, 2.0, 5.0, 6.0, 0.0, 0.0, 9.0, 10.0, 13.0, 14.0, 0.0, 0.0];
+    assert_eq!(columns[12..24], expected);
+    // The first window of the second row: pixels -2, 0 and 2 of rows 1 and 2.
+    let expected = [0.0, 0.0, 9.0, 10.0, 13.0, 14.0, 0.0, 0.0, 17.0, 18.0, 21.0, 22.0];
+    assert_eq!(columns[24..36], expected);
+}
+
+#[test]
+fn col2im_is_the_adjoint_of_im2col() {
+    let images: Vec<f64> = (0..2 * 24).map(|index| f64::from(index * 7 % 11)).collect();
+    let columns: Vec<f64> = (0..2 * 48).map(|index| f64::from(index * 5 % 13)).collect();
+    let dot = |left: &[f64], right: &[f64]| -> f64 {
+        assert_eq!(left.len(), right.len());
+        left.iter().zip(right).map(|(left, right)| left * right).sum()
+    };
+    let through_columns = dot(&im2col::reference(&WINDOWS, &images), &columns);
+    let through_images = dot(&images, &col2im::reference(&WINDOWS, &columns));
+    assert_eq!(through_columns, through_images);
+    assert!(through_images > 0.0);
 }

@@ -1,4 +1,4 @@
-//! Reading the golden data, and regenerating its inputs by formula.
+//! Reading the golden data, and regenerating its inputs by formula (`formula.rs`).
 //!
 //! The files were produced by running the authors' code. Weights are not stored: each value is a
 //! function of the tensor's name. `PINMEM_GOLDENS` names another folder of the same files, and a
@@ -14,6 +14,9 @@ use models::layout::{Layout, tensor_from};
 use models::mode::BatchStatistics;
 use models::random::Stream;
 use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+use crate::formula::Formula;
 
 /// A tensor of a golden file, as f64.
 #[derive(Clone, Debug)]
@@ -80,9 +83,17 @@ impl GoldenFile {
     }
 }
 
-pub(crate) fn json(name: &str) -> serde_json::Value {
-    let path = folder().join(name);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+pub(crate) fn json(name: &str) -> Value {
+    read_json(&folder().join(name))
+}
+
+/// A file that a script of this repository wrote, with names as they are; other sets lack it.
+pub(crate) fn own_json(name: &str) -> Value {
+    read_json(&Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens").join(name))
+}
+
+fn read_json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).expect("a JSON file")
 }
 
@@ -91,115 +102,54 @@ fn folder() -> PathBuf {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("goldens"), PathBuf::from)
 }
 
-fn salted(name: &str) -> String {
+/// The formula of this set of files.
+fn formula() -> Formula {
     let path = folder().join("salt.txt");
     match fs::read_to_string(&path) {
-        Ok(salt) => format!("{name}{salt}"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => name.to_owned(),
+        Ok(salt) => Formula { salt },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Formula::UNSALTED,
         Err(error) => panic!("{}: {error}", path.display()),
     }
 }
 
-/// `f32(lo + (hi - lo) u_i)`, i = 0..n.
+/// See [`Formula::uniform`].
 pub(crate) fn uniform(name: &str, len: usize, lo: f64, hi: f64) -> Vec<f64> {
-    let stream = Stream::named(&salted(name));
-    (0..len as u64).map(|i| f64::from((lo + (hi - lo) * stream.uniform(i)) as f32)).collect()
+    formula().uniform(name, len, lo, hi)
 }
 
-/// Parameters by the formula for state_dict keys.
+/// See [`Formula::parameters`].
 pub(crate) fn parameters(layout: &Layout, device: &Device, dtype: DType) -> Vec<Tensor<1>> {
-    layout
-        .parameters
-        .iter()
-        .map(|spec| {
-            let bound = (6.0 / spec.shape.iter().skip(1).product::<usize>() as f64).sqrt();
-            let (lo, hi) = match (spec.shape.len(), spec.name.as_str()) {
-                (4, _) => (-bound, bound),
-                (2, _) => (-0.1, 0.1),
-                (1, name) if name.ends_with("bn3.weight") => (0.2, 0.4),
-                (1, name) if name.ends_with(".weight") => (0.8, 1.2),
-                _ => (-0.1, 0.1),
-            };
-            tensor_from(&uniform(&spec.name, spec.len(), lo, hi), device, dtype)
-        })
-        .collect()
+    formula().parameters(layout, device, dtype)
 }
 
-/// Running statistics by the formula.
+/// See [`Formula::statistics`].
 pub(crate) fn statistics(layout: &Layout, device: &Device, dtype: DType) -> Vec<BatchStatistics> {
-    layout
-        .batch_norms
-        .iter()
-        .map(|(name, channels)| {
-            let mean = uniform(&format!("{name}.running_mean"), *channels, -0.1, 0.1);
-            let variance = uniform(&format!("{name}.running_var"), *channels, 0.5, 1.5);
-            BatchStatistics {
-                mean: tensor_from(&mean, device, dtype),
-                variance: tensor_from(&variance, device, dtype),
-            }
-        })
-        .collect()
+    formula().statistics(layout, device, dtype)
 }
 
-/// The memory by the formula: uniform rows, normalised in f64, rounded to f32.
+/// See [`Formula::memory`].
 pub(crate) fn memory(channels: usize, device: &Device, dtype: DType) -> Tensor<2> {
-    let mut values = uniform("memory.m_items", 19 * channels, 0.0, 1.0);
-    for row in values.chunks_exact_mut(channels) {
-        let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-        for x in row {
-            *x = f64::from((*x / norm) as f32);
-        }
-    }
-    tensor_from(&values, device, dtype).reshape([19, channels])
+    formula().memory(channels, device, dtype)
 }
 
-/// The image by the formula: coarse blocks of 8 plus fine noise.
-pub(crate) fn image(
-    tag: &str,
-    [batch, height, width]: [usize; 3],
-    device: &Device,
-    dtype: DType,
-) -> Tensor<4> {
-    let (rows, columns) = (height.div_ceil(8), width.div_ceil(8));
-    let planes = batch * 3;
-    let coarse = uniform(&format!("input.{tag}.coarse"), planes * rows * columns, -1.5, 1.5);
-    let fine = uniform(&format!("input.{tag}.fine"), planes * height * width, -0.3, 0.3);
-    let mut values = Vec::with_capacity(fine.len());
-    for plane in 0..planes {
-        for y in 0..height {
-            for x in 0..width {
-                let block = coarse[(plane * rows + y / 8) * columns + x / 8] as f32;
-                let noise = fine[(plane * height + y) * width + x] as f32;
-                values.push(f64::from(block + noise));
-            }
-        }
-    }
-    tensor_from(&values, device, dtype).reshape([batch, 3, height, width])
+/// See [`Formula::image`].
+pub(crate) fn image(tag: &str, size: [usize; 3], device: &Device, dtype: DType) -> Tensor<4> {
+    formula().image(tag, size, device, dtype)
 }
 
-/// The labels by the formula: blocks of 16 pixels of 22 kinds, 19 and above ignored.
-pub(crate) fn labels(tag: &str, [batch, height, width]: [usize; 3]) -> LabelBatch {
-    let stream = Stream::named(&salted(&format!("label.{tag}")));
-    let (rows, columns) = (height.div_ceil(16), width.div_ceil(16));
-    let mut train_ids = Vec::with_capacity(batch * height * width);
-    for b in 0..batch {
-        for y in 0..height {
-            for x in 0..width {
-                let block = ((b * rows + y / 16) * columns + x / 16) as u64;
-                let kind = (stream.uniform(block) * 22.0) as u8;
-                train_ids.push(if kind >= 19 { 255 } else { kind });
-            }
-        }
-    }
-    LabelBatch { batch, height, width, train_ids }
+/// See [`Formula::labels`].
+pub(crate) fn labels(tag: &str, size: [usize; 3]) -> LabelBatch {
+    formula().labels(tag, size)
 }
 
-/// `[sum, L2 norm, sum t_i (2 u_i - 1)]`.
+/// See [`Formula::checksum`].
 pub(crate) fn checksum(values: &[f64]) -> [f64; 3] {
-    let stream = Stream::named(&salted("checksum"));
-    let weighted =
-        values.iter().enumerate().map(|(i, x)| x * (2.0 * stream.uniform(i as u64) - 1.0)).sum();
-    [values.iter().sum(), values.iter().map(|x| x * x).sum::<f64>().sqrt(), weighted]
+    formula().checksum(values)
+}
+
+/// See [`Formula::assert_checksum`].
+pub(crate) fn assert_checksum(what: &str, golden: &Value, found: &[f64], tolerance: f64) {
+    formula().assert_checksum(what, golden, found, tolerance);
 }
 
 /// Values of a tensor as f64.

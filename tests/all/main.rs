@@ -1,7 +1,9 @@
 //! Cross-crate tests, one binary.
 #![cfg(test)]
 
+mod formula;
 mod golden;
+mod golden_backbones;
 mod golden_forward;
 mod golden_memory;
 mod golden_meta;

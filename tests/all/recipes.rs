@@ -128,6 +128,7 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("model.normalization=isw", "model.normalization is isw, expected another one"),
         ("model.normalization=group", "model.normalization: unknown variant `group`"),
         ("model.backbone=vgg16", "model.backbone: unknown variant `vgg16`"),
+        ("model.backbone=mobilenet_v2", "model.blocks is [1, 1, 1, 1], expected no such key"),
         ("data.samples_per_domain=1", "needs two images"),
         ("data.sources=[{ name = \"a\", shards = [\"s\"] }]", "at least 2 domains"),
         ("evaluation.protocol=pooling", "evaluation.protocol is pooling"),

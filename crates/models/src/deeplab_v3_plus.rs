@@ -26,7 +26,8 @@ pub(crate) fn declare(layout: &mut Layout, stages: [usize; 4], widths: Widths) {
     layout.push("final2.0.bias".to_owned(), vec![classes], Init::Constant(0.0));
 }
 
-/// The first stage and F, or R, to logits `[B, K, H/4, W/4]`.
+/// The first stage and F, or R, to logits `[B, K, h, w]` at the stage's resolution: `H/4`, or `H/8`
+/// for backbones whose first stage ends there.
 pub(crate) fn decode<M: Mode>(
     pass: &mut Pass<'_, M>,
     low_level: M::T<4>,

@@ -18,6 +18,8 @@ pub enum Init {
     KaimingFanIn,
     /// Kaiming normal for ReLU over the outputs of one input (`fan_out`, torchvision's backbones).
     KaimingFanOut,
+    /// Uniform within `1 / sqrt(fan_in)`: what PyTorch gives a convolution unless told otherwise.
+    UniformFanIn,
 }
 
 /// One parameter.
@@ -189,12 +191,17 @@ pub fn tensor_from(values: &[f64], device: &Device, dtype: DType) -> Tensor<1> {
 
 fn initial_values(spec: &ParameterSpec, seed: u64) -> Vec<f64> {
     let receptive: usize = spec.shape.iter().skip(2).product();
+    let stream = Stream::new(seed, 0, &spec.name);
+    let numbers = 0..spec.len() as u64;
     let deviation = match spec.init {
         Init::Constant(value) => return vec![value; spec.len()],
+        Init::UniformFanIn => {
+            let bound = ((spec.shape[1] * receptive) as f64).sqrt().recip();
+            return numbers.map(|i| bound * (2.0 * stream.uniform(i) - 1.0)).collect();
+        }
         Init::Normal(deviation) => deviation,
         Init::KaimingFanIn => (2.0 / (spec.shape[1] * receptive) as f64).sqrt(),
         Init::KaimingFanOut => (2.0 / (spec.shape[0] * receptive) as f64).sqrt(),
     };
-    let stream = Stream::new(seed, 0, &spec.name);
-    (0..spec.len() as u64).map(|i| deviation * stream.normal(i)).collect()
+    numbers.map(|i| deviation * stream.normal(i)).collect()
 }

@@ -31,4 +31,6 @@ pub mod trace;
 pub mod weights;
 
 #[cfg(test)]
+mod network_tests;
+#[cfg(test)]
 mod tangent_tests;

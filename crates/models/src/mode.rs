@@ -9,10 +9,10 @@
 
 use std::ops::Range;
 
-use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, max_pool2d};
+use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
-use kernels::MemoryRead;
+use kernels::{MemoryRead, conv2d};
 
 use crate::layout::tensor_from;
 use crate::resize::resize_by_products;

@@ -196,7 +196,7 @@ impl Network {
             ModelName::DeepLabV2Original => {
                 deeplab_v2_original::declare(&mut layout, stages, widths);
             }
-            ModelName::Fcn8s => fcn8s::declare(&mut layout, stages, widths),
+            ModelName::Fcn8s => fcn8s::declare(&mut layout, stages, backbone.skips(), widths),
         }
         auxiliary::declare(&mut layout, [stages[2], widths.auxiliary, widths.classes]);
         if config.memory {
@@ -208,18 +208,18 @@ impl Network {
     /// Image `[B, 3, H, W]` to features.
     pub fn encode<M: Mode>(&self, pass: &mut Pass<'_, M>, image: M::T<4>) -> Encoded<M> {
         let Stages { stages, whitened } = self.backbone.run(pass, image);
-        let [first, second, stage3, last] = stages;
+        let skips = match self.config.model {
+            ModelName::DeepLabV3Plus => vec![stages[0].clone()],
+            ModelName::Fcn8s => self.backbone.skips().map(|stage| stages[stage].clone()).into(),
+            _ => Vec::new(),
+        };
+        let [_, _, stage3, last] = stages;
         let rates = &self.config.aspp_rates;
         let feature = match self.config.model {
             ModelName::DeepLabV3Plus | ModelName::DeepLabV3 => aspp::run(pass, last, rates),
             ModelName::DeepLabV2 => deeplab_v2::encode(pass, last, rates),
             ModelName::DeepLabV2Original => last,
             ModelName::Fcn8s => fcn8s::encode(pass, last),
-        };
-        let skips = match self.config.model {
-            ModelName::DeepLabV3Plus => vec![first],
-            ModelName::Fcn8s => vec![stage3.clone(), second],
-            _ => Vec::new(),
         };
         Encoded { skips, stage3, feature, whitened }
     }
@@ -244,7 +244,10 @@ impl Network {
             ModelName::DeepLabV2Original => {
                 deeplab_v2_original::decode(pass, feature, &self.config.aspp_rates)
             }
-            ModelName::Fcn8s => fcn8s::decode(pass, [next(), next()], feature),
+            ModelName::Fcn8s => {
+                let skips = self.backbone.skips().map(|stage| (stage, next()));
+                fcn8s::decode(pass, skips, feature)
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Forward mode: every quantity carries its derivative along one direction of parameter space.
 
-use burn::tensor::module::{conv2d, max_pool2d_with_indices};
+use burn::tensor::module::max_pool2d_with_indices;
 use burn::tensor::{Tensor, activation};
+use kernels::conv2d;
 
 use crate::mode::{
     BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryReadOf, Mode, NORMALIZE_EPSILON,

@@ -2,7 +2,9 @@
 //!
 //! To add one, write its file, and its name in [`BackboneName`] and [`Backbone`].
 
+mod mobilenet_v2;
 mod resnet;
+mod shufflenet_v2;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +13,9 @@ use crate::mode::Mode;
 use crate::normalization::places::NormPlaces;
 use crate::pass::Pass;
 
-use resnet::ResNet;
+use mobilenet_v2::MobileNetV2;
+use resnet::{Block, ResNet};
+use shufflenet_v2::ShuffleNetV2;
 
 /// Known backbones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,26 @@ pub enum BackboneName {
     /// ResNeXt-50 32x4d (Xie et al., CVPR 2017).
     #[serde(rename = "resnext50_32x4d")]
     ResNext50,
+    /// MobileNetV2 (Sandler et al., CVPR 2018).
+    #[serde(rename = "mobilenet_v2")]
+    MobileNetV2,
+    /// ShuffleNetV2 x1.0 (Ma et al., ECCV 2018).
+    #[serde(rename = "shufflenet_v2_x1_0")]
+    ShuffleNetV2,
+}
+
+impl BackboneName {
+    /// Whether the number of its blocks can be chosen: it is a ResNet or ResNeXt.
+    #[must_use]
+    pub fn has_free_blocks(self) -> bool {
+        !matches!(self, Self::MobileNetV2 | Self::ShuffleNetV2)
+    }
+
+    /// Whether another normalisation than batch norm can be chosen.
+    #[must_use]
+    pub fn has_free_normalization(self) -> bool {
+        !matches!(self, Self::MobileNetV2 | Self::ShuffleNetV2)
+    }
 }
 
 /// Sizes of a backbone.
@@ -66,13 +90,40 @@ pub struct Stages<M: Mode> {
 pub enum Backbone {
     /// ResNet and ResNeXt.
     ResNet(ResNet),
+    /// MobileNetV2.
+    MobileNetV2(MobileNetV2),
+    /// ShuffleNetV2.
+    ShuffleNetV2(ShuffleNetV2),
 }
 
 impl Backbone {
     /// A backbone of these sizes.
+    ///
+    /// # Panics
+    /// If it has numbers of blocks that its name cannot have: a bug of the caller.
     #[must_use]
     pub fn new(config: &BackboneConfig) -> Self {
-        Self::ResNet(ResNet::new(config))
+        let name = config.name;
+        assert!(config.blocks.is_none() || name.has_free_blocks(), "{name:?} with other blocks");
+        let resnet = |block, blocks| Self::ResNet(ResNet::new(config, block, blocks));
+        match name {
+            BackboneName::ResNet18 => resnet(Block::Basic, [2, 2, 2, 2]),
+            BackboneName::ResNet34 => resnet(Block::Basic, [3, 4, 6, 3]),
+            BackboneName::ResNet50 => resnet(Block::BOTTLENECK, [3, 4, 6, 3]),
+            BackboneName::ResNet101 => resnet(Block::BOTTLENECK, [3, 4, 23, 3]),
+            BackboneName::ResNet152 => resnet(Block::BOTTLENECK, [3, 8, 36, 3]),
+            BackboneName::ResNext50 => resnet(Block::next(config.width_divisor), [3, 4, 6, 3]),
+            BackboneName::MobileNetV2 => Self::MobileNetV2(MobileNetV2::new(config)),
+            BackboneName::ShuffleNetV2 => Self::ShuffleNetV2(ShuffleNetV2::new(config)),
+        }
+    }
+
+    /// Names and shapes of its tensors alone.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        let mut layout = Layout::default();
+        self.declare(&mut layout);
+        layout
     }
 
     /// Channels of the four stages.
@@ -80,6 +131,17 @@ impl Backbone {
     pub fn channels(&self) -> [usize; 4] {
         match self {
             Self::ResNet(resnet) => resnet.channels(),
+            Self::MobileNetV2(mobilenet) => mobilenet.channels(),
+            Self::ShuffleNetV2(shufflenet) => shufflenet.channels(),
+        }
+    }
+
+    /// The stages at 16 and 8 input pixels per pixel where the output stride is 32.
+    pub(crate) fn skips(&self) -> [usize; 2] {
+        match self {
+            Self::ResNet(_) => [2, 1],
+            // Their last stage is a 1x1 convolution of the third.
+            Self::MobileNetV2(_) | Self::ShuffleNetV2(_) => [1, 0],
         }
     }
 
@@ -88,12 +150,15 @@ impl Backbone {
     pub fn place_channels(&self) -> [usize; 7] {
         match self {
             Self::ResNet(resnet) => resnet.place_channels(),
+            Self::MobileNetV2(_) | Self::ShuffleNetV2(_) => [0; 7],
         }
     }
 
     pub(crate) fn declare(&self, layout: &mut Layout) {
         match self {
             Self::ResNet(resnet) => resnet.declare(layout),
+            Self::MobileNetV2(mobilenet) => mobilenet.declare(layout),
+            Self::ShuffleNetV2(shufflenet) => shufflenet.declare(layout),
         }
     }
 
@@ -101,6 +166,8 @@ impl Backbone {
     pub fn run<M: Mode>(&self, pass: &mut Pass<'_, M>, image: M::T<4>) -> Stages<M> {
         match self {
             Self::ResNet(resnet) => resnet.run(pass, image),
+            Self::MobileNetV2(mobilenet) => mobilenet.run(pass, image),
+            Self::ShuffleNetV2(shufflenet) => shufflenet.run(pass, image),
         }
     }
 }

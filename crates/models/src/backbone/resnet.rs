@@ -2,22 +2,32 @@
 //!
 //! Source: He et al., CVPR 2016, and Xie et al., CVPR 2017, as in torchvision (the stride of a
 //! bottleneck is on its 3x3 convolution); dilation as in `network/deepv3plus.py` of the reference:
-//! every 3x3 convolution of a dilated stage has it, the first one too.
+//! every 3x3 convolution of a dilated stage has it, the first one too. The reference can dilate
+//! bottlenecks alone: a basic block's first convolution would keep the stride that its shortcut loses.
 
 use crate::layout::{Init, Layout};
 use crate::mode::{Conv, Mode};
 use crate::normalization::places::{NormPlace, NormPlaces};
 use crate::pass::Pass;
 
-use super::{BackboneConfig, BackboneName, Stages, stride_and_dilation};
+use super::{BackboneConfig, Stages, stride_and_dilation};
 
 /// Convolutions of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Block {
+pub(super) enum Block {
     /// Two 3x3.
     Basic,
     /// 1x1 to `widening` times the stage's width, 3x3 in groups, 1x1 to four times that width.
     Bottleneck { groups: usize, widening: usize },
+}
+
+impl Block {
+    pub(super) const BOTTLENECK: Self = Self::Bottleneck { groups: 1, widening: 1 };
+
+    /// That of ResNeXt 32x4d; a group keeps its four channels in a narrower network.
+    pub(super) fn next(width_divisor: usize) -> Self {
+        Self::Bottleneck { groups: 32 / width_divisor, widening: 2 }
+    }
 }
 
 /// A ResNet's sizes.
@@ -54,20 +64,8 @@ struct Place<'a> {
 }
 
 impl ResNet {
-    pub(super) fn new(config: &BackboneConfig) -> Self {
-        let plain = Block::Bottleneck { groups: 1, widening: 1 };
-        let (block, blocks) = match config.name {
-            BackboneName::ResNet18 => (Block::Basic, [2, 2, 2, 2]),
-            BackboneName::ResNet34 => (Block::Basic, [3, 4, 6, 3]),
-            BackboneName::ResNet50 => (plain, [3, 4, 6, 3]),
-            BackboneName::ResNet101 => (plain, [3, 4, 23, 3]),
-            BackboneName::ResNet152 => (plain, [3, 8, 36, 3]),
-            BackboneName::ResNext50 => {
-                // A group keeps its four channels in a narrower network.
-                let groups = 32 / config.width_divisor;
-                (Block::Bottleneck { groups, widening: 2 }, [3, 4, 6, 3])
-            }
-        };
+    /// With these blocks per stage unless the configuration has others.
+    pub(super) fn new(config: &BackboneConfig, block: Block, blocks: [usize; 4]) -> Self {
         let blocks = config.blocks.unwrap_or(blocks);
         let stage = |stage: usize| {
             let (stride, dilation) = stride_and_dilation(config.output_stride, stage);

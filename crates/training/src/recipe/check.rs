@@ -110,6 +110,11 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     if ![8, 16, 32].contains(&model.output_stride) {
         return finding("model.output_stride", model.output_stride.to_string(), "8, 16 or 32");
     }
+    if let Some(blocks) = model.blocks
+        && !model.backbone.has_free_blocks()
+    {
+        return finding("model.blocks", format!("{blocks:?}"), "no such key with this backbone");
+    }
     let branches = model.name.aspp_branches();
     if model.aspp_rates.len() != branches {
         let found = format!("{:?}", model.aspp_rates);
@@ -123,6 +128,10 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
         let expected = "another one: the covariance statistics that choose ISW's pairs are not \
                         taken in training yet; \"irw\" is its form without them";
         return finding("model.normalization", "isw".to_owned(), expected);
+    }
+    if model.normalization != NormPreset::Batch && !model.backbone.has_free_normalization() {
+        let found = "not \"batch\"".to_owned();
+        return finding("model.normalization", found, "\"batch\" with this backbone");
     }
     if let Err(error) = recipe.network(1).check_normalization() {
         let expected = "one that the backbone can have";
