@@ -68,6 +68,7 @@ mod tests {
 
     use super::wire::reading::{Content, all, fields, ints, text};
     use super::*;
+    use crate::backbone::BackboneName;
     use crate::network::{Network, NetworkConfig};
     use crate::trace::record;
     use crate::weights::{HostTensor, MEMORY_KEY, named_tensors};
@@ -81,6 +82,11 @@ mod tests {
         pub(super) const NODE_OUTPUT: u64 = 2;
         pub(super) const NODE_NAME: u64 = 3;
         pub(super) const NODE_OPERATOR: u64 = 4;
+        pub(super) const NODE_ATTRIBUTE: u64 = 5;
+        pub(super) const ATTRIBUTE_NAME: u64 = 1;
+        pub(super) const ATTRIBUTE_INT: u64 = 3;
+        pub(super) const ATTRIBUTE_TEXT: u64 = 4;
+        pub(super) const ATTRIBUTE_INTS: u64 = 8;
         pub(super) const TENSOR_DIMENSIONS: u64 = 1;
         pub(super) const TENSOR_NAME: u64 = 8;
         pub(super) const TENSOR_RAW: u64 = 9;
@@ -161,6 +167,55 @@ mod tests {
             assert!(name.is_empty() || names.insert(name), "{operator} has a name twice");
         }
         assert!(known.contains(LOGITS) && known.contains(CLASSES));
+    }
+
+    /// Attributes of a node by name: whole numbers, or a text.
+    fn attributes(node: &[u8]) -> BTreeMap<String, (Vec<i64>, String)> {
+        let read = |attribute: &&[u8]| {
+            let mut numbers = ints(attribute, field::ATTRIBUTE_INTS);
+            for (number, content) in fields(attribute) {
+                if let (field::ATTRIBUTE_INT, Content::Int(value)) = (number, content) {
+                    numbers.push(value);
+                }
+            }
+            let name = text(attribute, field::ATTRIBUTE_NAME);
+            (name, (numbers, text(attribute, field::ATTRIBUTE_TEXT)))
+        };
+        all(node, field::NODE_ATTRIBUTE).iter().map(read).collect()
+    }
+
+    #[test]
+    fn layers_keep_their_settings() {
+        let network = Network::new(NetworkConfig {
+            backbone: BackboneName::ResNext50,
+            output_stride: 8,
+            ..narrow().config
+        });
+        let bytes = exported(&network, 1.0);
+        let graph = all(&bytes, field::MODEL_GRAPH)[0];
+        let nodes = all(graph, field::GRAPH_NODE);
+        let of = |wanted: &str, number: u64| {
+            let node = nodes.iter().find(|node| text(node, number) == wanted);
+            attributes(node.unwrap_or_else(|| panic!("a node {wanted}")))
+        };
+        let conv = |name: &str| {
+            let found = of(name, field::NODE_NAME);
+            ["strides", "dilations", "pads", "group"].map(|key| found[key].0.clone())
+        };
+        let expected = |stride, dilation, padding, group| {
+            [vec![stride; 2], vec![dilation; 2], vec![padding; 4], vec![group]]
+        };
+        assert_eq!(conv("layer0.0"), expected(2, 1, 3, 1));
+        assert_eq!(conv("layer2.0.conv2"), expected(2, 1, 1, 2));
+        assert_eq!(conv("layer4.0.conv2"), expected(1, 4, 4, 2));
+        assert_eq!(conv("aspp.features.3.0"), expected(1, 18, 18, 1));
+        let resize = of("Resize", field::NODE_OPERATOR);
+        assert_eq!(resize["mode"].1, "linear");
+        assert_eq!(resize["coordinate_transformation_mode"].1, "align_corners");
+        assert_eq!(resize["axes"].0, [2, 3]);
+        let pooling = of("MaxPool", field::NODE_OPERATOR);
+        let pooling = ["kernel_shape", "strides", "pads"].map(|key| pooling[key].0.clone());
+        assert_eq!(pooling, [vec![3; 2], vec![2; 2], vec![1; 4]]);
     }
 
     #[test]

@@ -78,13 +78,15 @@ mod tests {
         ModelName::DeepLabV2Original,
         ModelName::Fcn8s,
     ];
-    const BACKBONES: [BackboneName; 6] = [
+    const BACKBONES: [BackboneName; 8] = [
         BackboneName::ResNet18,
         BackboneName::ResNet34,
         BackboneName::ResNet50,
         BackboneName::ResNet101,
         BackboneName::ResNet152,
         BackboneName::ResNext50,
+        BackboneName::MobileNetV2,
+        BackboneName::ShuffleNetV2,
     ];
 
     fn narrow(model: ModelName, backbone: BackboneName, norms: NormPreset) -> Network {
