@@ -26,7 +26,8 @@ pub const COLUMN_BYTES: usize = 512 << 20;
 /// pass makes it once more. Everywhere else this is Burn's own convolution, which on a wgpu device
 /// computes every output on its own.
 ///
-/// Shapes: `x` [B, I, H, W], `weight` [O, I / groups, KH, KW], `bias` [O]; result [B, O, OH, OW].
+/// Shapes: `x` `[B, I, H, W]`, `weight` `[O, I / groups, KH, KW]`, `bias` `[O]`; result
+/// `[B, O, OH, OW]`.
 ///
 /// # Panics
 ///
