@@ -29,9 +29,6 @@ const LONGEST_GOODBYE: Duration = Duration::from_millis(500);
 /// How often a loader that waits looks whether its workers get on.
 const LOOKS_PER_PATIENCE: u32 = 8;
 
-/// Samples that the error of a stalled loader names.
-const MOST_NAMED: usize = 4;
-
 /// An iterator over augmented batches, rendered ahead by worker threads.
 ///
 /// Batches come in order of their index. The jobs of at most `prefetch_batches` batches exist at a
@@ -223,25 +220,7 @@ impl Loader {
 
     /// The error of a stream whose batches do not come.
     fn stalled(&self) -> LoaderError {
-        let readings = self.shared.watch.readings();
-        let mut named: Vec<String> = readings
-            .iter()
-            .take(MOST_NAMED)
-            .map(|reading| {
-                let domain = &self.shared.plan.streams[reading.stream].domain;
-                let located = domain.locate(reading.sample);
-                let (id, name, path) = (&located.info().id, &domain.name, located.path.display());
-                let secs = reading.since.elapsed().as_secs();
-                format!("sample {id:?} of {path} (domain {name}) for {secs} s")
-            })
-            .collect();
-        if readings.len() > MOST_NAMED {
-            named.push(format!("{} more", readings.len() - MOST_NAMED));
-        }
-        let reading = match named.is_empty() {
-            true => "no sample is being read".to_owned(),
-            false => format!("being read: {}", named.join(", ")),
-        };
+        let reading = self.shared.watch.in_words(&self.shared.plan);
         let patience = self.shared.options.patience.unwrap_or_default();
         LoaderError::Stalled { batch: self.due, patience, reading }
     }

@@ -3,19 +3,24 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::plan::Plan;
+
 /// One entry for each worker.
 #[derive(Debug)]
 pub(crate) struct Watch(Vec<Mutex<Option<Reading>>>);
 
 /// A sample that is being read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
+struct Reading {
     /// The stream's place in the options.
-    pub(crate) stream: usize,
+    stream: usize,
     /// The sample's number within its domain.
-    pub(crate) sample: usize,
-    pub(crate) since: Instant,
+    sample: usize,
+    since: Instant,
 }
+
+/// Samples that are named.
+const MOST_NAMED: usize = 4;
 
 impl Watch {
     pub(crate) fn new(workers: usize) -> Self {
@@ -30,11 +35,28 @@ impl Watch {
         *lock(&self.0[worker]) = None;
     }
 
-    /// All samples that are being read, the one longest read first.
-    pub(crate) fn readings(&self) -> Vec<Reading> {
+    /// Which samples are being read, from where and for how long, the one longest read first.
+    pub(crate) fn in_words(&self, plan: &Plan) -> String {
         let mut readings: Vec<Reading> = self.0.iter().filter_map(|entry| *lock(entry)).collect();
         readings.sort_by_key(|reading| reading.since);
-        readings
+        let mut named: Vec<String> = readings
+            .iter()
+            .take(MOST_NAMED)
+            .map(|reading| {
+                let domain = &plan.streams[reading.stream].domain;
+                let located = domain.locate(reading.sample);
+                let (id, name, path) = (&located.info().id, &domain.name, located.path.display());
+                let secs = reading.since.elapsed().as_secs();
+                format!("sample {id:?} of {path} (domain {name}) for {secs} s")
+            })
+            .collect();
+        if readings.len() > MOST_NAMED {
+            named.push(format!("{} more", readings.len() - MOST_NAMED));
+        }
+        match named.is_empty() {
+            true => "no sample is being read".to_owned(),
+            false => format!("being read: {}", named.join(", ")),
+        }
     }
 }
 
