@@ -240,7 +240,8 @@ mod tests {
                 node(Operation::Scale(2.0), &[3], &[5, 2]),
                 // The ReLU, the scaled and the joined elements.
                 node(Operation::Concat(0), &[3, 4], &[10, 2]),
-                node(Operation::Relu, &[5], &[10, 2]),
+                // The ReLU again, which lived on beside its view.
+                node(Operation::Concat(0), &[2, 5], &[1]),
             ],
         };
         assert_eq!(graph.peak(), Peak { elements: 40, node: 5 });
