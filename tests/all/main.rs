@@ -7,6 +7,7 @@ mod golden_backbones;
 mod golden_forward;
 mod golden_memory;
 mod golden_meta;
+mod golden_meta_r50;
 mod golden_misc;
 mod golden_multi_iter;
 mod golden_networks;
