@@ -20,4 +20,5 @@ mod recipes;
 mod runs;
 mod streaming;
 mod toy;
+mod watching;
 mod web;

@@ -257,7 +257,10 @@ impl Mode for Plain {
     }
 
     fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-        x.clamp(0.0, 6.0)
+        // Not `clamp`, whose backward pass lets gradients through at 0 and at 6.
+        let low = x.clone().lower_equal_elem(0.0);
+        let high = x.clone().greater_equal_elem(6.0);
+        x.mask_fill(low, 0.0).mask_fill(high, 6.0)
     }
 
     fn batch_norm_train(
