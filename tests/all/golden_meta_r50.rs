@@ -55,6 +55,7 @@ fn run(case: &Case, network: &Network, order: Order, dtype: DType) -> (State, St
         sgd: SgdSettings { momentum: 0.9, weight_decay: 5e-4, clip_gradient_norm: 0.0 },
         dropout: 0.0,
         seed: 0,
+        gradient_checkpointing: false,
     };
     let method = Method { order, read: ReadWeights::Softmax, ..Method::released() };
     let samples = |tag| {

@@ -60,6 +60,7 @@ fn train_three_steps(
             sgd: SgdSettings { momentum: 0.9, weight_decay: 5e-4, clip_gradient_norm: 0.0 },
             dropout: 0.0,
             seed: 0,
+            gradient_checkpointing: false,
         };
         let [a, b] = ["A", "B"].map(|domain| format!("{domain}{step}"));
         let (next, report) = match method.algorithm {

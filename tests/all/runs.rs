@@ -244,6 +244,16 @@ fn a_run_that_diverges_keeps_its_last_good_checkpoint_though_nothing_was_logged(
 }
 
 #[test]
+fn gradient_checkpointing_changes_no_bit() {
+    let toy = Toy::new();
+    let (kept, again) = (toy.path("kept"), toy.path("again"));
+    train(&toy.recipe(&["steps=2", "method.order=second"]), &kept);
+    let overrides = ["steps=2", "method.order=second", "gradient_checkpointing=true"];
+    train(&toy.recipe(&overrides), &again);
+    assert!(bytes(&kept, "checkpoint.safetensors") == bytes(&again, "checkpoint.safetensors"));
+}
+
+#[test]
 fn a_run_stopped_before_its_first_checkpoint_is_resumed_from_the_beginning() {
     let toy = Toy::new();
     let (whole, stopped) = (toy.path("whole"), toy.path("stopped"));

@@ -23,7 +23,9 @@ use crate::schedule::Schedule;
 
 pub use augmentation::{AugmentationRecipe, ColoursOn, FilterRecipe, ModeRecipe};
 pub use data::{DamageRecipe, DataRecipe, SamplingRecipe, SourceRecipe};
-use overrides::{PRESET_OVERRIDE, apply_override, expand_extra, expand_preset, override_preset};
+use overrides::{
+    PRESET_OVERRIDE, apply_override, expand_defaults, expand_extra, expand_preset, override_preset,
+};
 
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +41,9 @@ pub struct Recipe {
     pub log_every_steps: u64,
     /// Steps between checkpoints; the last step always has one.
     pub checkpoint_every_steps: u64,
+    /// Whether backward passes compute cheap operations again, which saves memory; off unless told
+    /// otherwise.
+    pub gradient_checkpointing: bool,
     /// The network.
     pub model: ModelRecipe,
     /// Source domains and crops.
@@ -170,6 +175,7 @@ impl Recipe {
         }
         expand_preset(&mut table).map_err(&parse)?;
         expand_extra(&mut table).map_err(&parse)?;
+        expand_defaults(&mut table);
         for text in overrides {
             apply_override(&mut table, text)?;
         }

@@ -33,6 +33,8 @@ pub struct StepSettings {
     pub dropout: f64,
     /// Seed of dropout and Gumbel noise.
     pub seed: u64,
+    /// Whether backward passes compute cheap operations again instead of keeping their results.
+    pub gradient_checkpointing: bool,
 }
 
 /// Loss values of one pass, on the device; absent ones were not computed.
@@ -113,9 +115,10 @@ pub fn episodic_step(
         .zip(&inner.gradients)
         .map(|(parameter, gradient)| match gradient {
             Some(gradient) => {
-                leaf(&(parameter.clone() - gradient.clone().mul_scalar(settings.inner_rate)))
+                let step = gradient.clone().mul_scalar(settings.inner_rate);
+                leaf(&(parameter.clone() - step), settings)
             }
-            None => leaf(parameter),
+            None => leaf(parameter, settings),
         })
         .collect();
     let outer = outer_pass(network, state, &fast, (meta_train, meta_test), (method, settings));
@@ -189,7 +192,7 @@ fn inner_pass(
     samples: &Samples,
     (method, settings): (&Method, StepSettings),
 ) -> Inner {
-    let leaves: Vec<_> = state.parameters.iter().map(leaf).collect();
+    let leaves: Vec<_> = state.parameters.iter().map(|x| leaf(x, settings)).collect();
     let mut pass = training_pass::<Plain>(network, state, leaves.clone());
     pass.dropout = dropout(settings, state.step, "inner dropout");
     let noise = Stream::new(settings.seed, state.step, "inner read noise");
@@ -248,7 +251,7 @@ fn hessian_product(
     direction: &[Option<Tensor<1>>],
     (method, settings): (&Method, StepSettings),
 ) -> Vec<Option<Tensor<1>>> {
-    let leaves: Vec<_> = state.parameters.iter().map(leaf).collect();
+    let leaves: Vec<_> = state.parameters.iter().map(|x| leaf(x, settings)).collect();
     let duals = leaves
         .iter()
         .zip(direction)
@@ -327,8 +330,15 @@ fn dropout(settings: StepSettings, step: u64, purpose: &str) -> Option<Dropout> 
     })
 }
 
-fn leaf(x: &Tensor<1>) -> Tensor<1> {
-    x.clone().without_autodiff().autodiff().require_grad()
+fn leaf(x: &Tensor<1>, settings: StepSettings) -> Tensor<1> {
+    let x = x.clone().without_autodiff();
+    if !settings.gradient_checkpointing {
+        return x.autodiff().require_grad();
+    }
+    // Burn has no way from a plain tensor to one that checkpoints but through another that does;
+    // a factor of 1 changes no bit.
+    let device = x.device().autodiff().gradient_checkpointing();
+    (Tensor::ones(x.dims(), (&device, x.dtype())) * x).require_grad()
 }
 
 fn gradients_of(leaves: &[Tensor<1>], gradients: &Gradients) -> Vec<Option<Tensor<1>>> {

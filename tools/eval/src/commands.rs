@@ -27,6 +27,9 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     require_new_folder(&cli.out)?;
     let opened = device::open(cli.device)?;
     info!("device: {}", opened.description);
+    if let Some(note) = opened.shader_note() {
+        info!("{note}");
+    }
     let run = run::load(&cli.run, &opened.device)?;
     if run.step < run.recipe.steps {
         warn!(

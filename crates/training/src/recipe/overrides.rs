@@ -46,6 +46,11 @@ pub(super) fn expand_preset(table: &mut toml::Table) -> Result<(), String> {
     Ok(())
 }
 
+/// Fills the keys that a recipe may leave out because one value is what nearly everyone wants.
+pub(super) fn expand_defaults(table: &mut toml::Table) {
+    table.entry("gradient_checkpointing").or_insert(toml::Value::Boolean(false));
+}
+
 /// Where tables may be given in part.
 const EXTRA: &str = "augmentation.extra";
 

@@ -126,6 +126,7 @@ fn take_step(
         sgd: recipe.optimizer,
         dropout: recipe.model.auxiliary_dropout,
         seed: recipe.seed,
+        gradient_checkpointing: recipe.gradient_checkpointing,
     };
     let method = &recipe.method;
     let in_role = |role| {
