@@ -8,6 +8,7 @@ mod golden_forward;
 mod golden_memory;
 mod golden_meta;
 mod golden_misc;
+mod golden_mobile_norms;
 mod golden_multi_iter;
 mod golden_networks;
 mod golden_whitening;

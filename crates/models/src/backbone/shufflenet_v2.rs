@@ -7,8 +7,9 @@
 //!
 //! Norms are those of RobustNet's `network/Shufflenet.py`: behind the shuffle of the last blocks of
 //! layer1 to layer3, and in place of the batch norm in the stem (the third place) and in layer4,
-//! whose tensors stay in the file and are not used. The reference's whitening behind a block fails,
-//! as it takes three of two results; ours whitens. It has nothing where we have switchable whitening.
+//! whose tensors stay in the file and are not used. Whitening of the reference's blocks fails, as they
+//! take three of two results, and a ReLU in place overwrites the maps of the other two places; ours
+//! are those of its ResNets. The reference has nothing where we have switchable whitening.
 
 use crate::layout::{Init, Layout};
 use crate::mode::{Conv, Mode};
