@@ -82,7 +82,6 @@ fn norms_of_mobile_backbones_in_f64_equal_the_reference() {
 #[test]
 fn norms_of_mobile_backbones_on_software_vulkan_equal_the_reference() {
     let opened = kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}"));
-    // Measured: NUMBER. The instances of the last stages have 20 pixels, whose small variances
-    // carry the rounding of all layers before them.
-    check(&opened.device, DType::F32, 1e-4);
+    // As of the backbones with batch norm alone.
+    check(&opened.device, DType::F32, 1e-5);
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use kernels::device::DeviceChoice;
 
 use crate::network::NetworkArguments;
@@ -108,9 +108,9 @@ pub struct PreviewArguments {
 
 /// Arguments of `train summary`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("chosen").args(["recipe", "model"]).required(true)))]
 pub struct SummaryArguments {
     /// The recipe, such as recipes/camvid.toml, unless there is --model; its shards need not be there
-    #[arg(required_unless_present = "model", conflicts_with = "NetworkFlags")]
     pub recipe: Option<PathBuf>,
     /// Image in pixels, such as 1024x512 [default: the recipe's evaluation window; 2048x1024 without
     /// a recipe]
@@ -126,14 +126,14 @@ pub struct SummaryArguments {
 
 /// Arguments of `train import`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("chosen").args(["recipe", "model"]).required(true)))]
 pub struct ImportArguments {
     /// A .pth, .pt or .safetensors file: of torchvision, of the paper's authors, of RobustNet, or
     /// of a run
     pub weights: PathBuf,
     /// The recipe whose network the weights are for, such as recipes/camvid.toml, unless there is
     /// --model
-    #[arg(long, value_name = "RECIPE", required_unless_present = "model",
-          conflicts_with = "NetworkFlags")]
+    #[arg(long, value_name = "RECIPE")]
     pub recipe: Option<PathBuf>,
     /// The safetensors file to write
     #[arg(long, value_name = "FILE")]

@@ -114,8 +114,7 @@ fn write_names(
 /// Why nothing was written, and what may help.
 fn complaint(report: &MatchReport, surprises: usize, scope: Scope) -> String {
     if surprises == 0 {
-        return "no tensor of the file fits; hint: is the network that of the file?"
-            .into();
+        return "no tensor of the file fits; hint: is the network that of the file?".into();
     }
     let whole_backbone = scope == Scope::Whole && !report.missing.is_empty() && {
         let head = |name: &str| !name.starts_with("layer");

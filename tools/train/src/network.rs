@@ -24,46 +24,56 @@ pub struct NetworkArguments {
           value_parser = clap::value_parser!(u16).range(1..=255))]
     pub classes: u16,
     /// Change a key of the recipe, such as model.width_divisor=1; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", requires = "recipe")]
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with = "model")]
     pub overrides: Vec<String>,
-    /// The network in place of the recipe's.
+    /// deeplab_v3_plus, deeplab_v3, deeplab_v2, deeplab_v2_original or fcn8s, in place of a recipe;
+    /// what no other flag says is as in the paper
+    #[arg(long, value_name = "NAME", value_parser = named::<ModelName>,
+          help_heading = HEADING)]
+    pub model: Option<ModelName>,
+    /// What the network has beside the model.
     #[command(flatten)]
-    pub flags: Option<NetworkFlags>,
+    pub flags: NetworkFlags,
 }
 
-/// A network by flags: a published one, and what differs from it.
+/// What differs from the published network of a model.
 #[derive(Debug, Args)]
 #[command(next_help_heading = HEADING)]
 pub struct NetworkFlags {
-    /// deeplab_v3_plus, deeplab_v3, deeplab_v2, deeplab_v2_original or fcn8s, in place of a recipe;
-    /// what no other flag says is as in the paper
-    #[arg(long, value_name = "NAME", value_parser = named::<ModelName>)]
-    pub model: ModelName,
     /// resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d, mobilenet_v2 or
     /// shufflenet_v2_x1_0 [default: resnet101 of DeepLabV2, else resnet50]
-    #[arg(long, value_name = "NAME", value_parser = named::<BackboneName>)]
+    #[arg(long, value_name = "NAME", value_parser = named::<BackboneName>, requires = "model",
+          conflicts_with = "recipe")]
     pub backbone: Option<BackboneName>,
     /// Blocks of the four stages of a ResNet, such as 1,1,1,1 [default: the backbone's]
-    #[arg(long, value_name = "N,N,N,N", value_parser = four)]
+    #[arg(long, value_name = "N,N,N,N", value_parser = four, requires = "model",
+          conflicts_with = "recipe")]
     pub blocks: Option<[usize; 4]>,
     /// Divide all widths by 1, 2, 4, 8 or 16 [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "model", conflicts_with = "recipe")]
     pub width_divisor: Option<usize>,
     /// Input pixels per feature pixel: 8, 16 or 32 [default: 8 of DeepLabV2, 32 of FCN-8s, else 16]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "model", conflicts_with = "recipe")]
     pub output_stride: Option<usize>,
     /// Dilations of the ASPP [default: 6,12,18,24 of DeepLabV2; 6,12,18 of the others at output
     /// stride 16, twice that at 8, half at 32]
-    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        requires = "model",
+        conflicts_with = "recipe"
+    )]
     pub aspp_rates: Option<Vec<usize>>,
     /// batch, ibn-a, ibn, iw, irw, isw or switchable [default: batch]
-    #[arg(long, value_name = "NAME", value_parser = named::<NormPreset>)]
+    #[arg(long, value_name = "NAME", value_parser = named::<NormPreset>, requires = "model",
+          conflicts_with = "recipe")]
     pub normalization: Option<NormPreset>,
     /// With the memory, as is the default but for deeplab_v2_original, which cannot have one
-    #[arg(long, conflicts_with = "no_memory")]
+    #[arg(long, requires = "model", conflicts_with_all = ["recipe", "no_memory"])]
     pub memory: bool,
     /// Without the memory, such as for weights of RobustNet
-    #[arg(long)]
+    #[arg(long, requires = "model", conflicts_with = "recipe")]
     pub no_memory: bool,
 }
 
@@ -77,18 +87,19 @@ pub(crate) struct Chosen {
 impl NetworkArguments {
     pub(crate) fn choose(&self, recipe: Option<&Path>) -> anyhow::Result<Chosen> {
         let classes = self.classes.into();
-        if let Some(flags) = &self.flags {
-            return Ok(Chosen { config: flags.config(classes)?, image: IMAGE });
+        if let Some(model) = self.model {
+            return Ok(Chosen { config: self.flags.config(model, classes)?, image: IMAGE });
         }
-        let recipe = Recipe::load(recipe.context("expected a recipe or --model")?, &self.overrides)?;
+        let recipe =
+            Recipe::load(recipe.context("expected a recipe or --model")?, &self.overrides)?;
         let image = recipe.evaluation.window.map(|side| side as usize);
         Ok(Chosen { config: recipe.network(classes), image })
     }
 }
 
 impl NetworkFlags {
-    fn config(&self, classes: usize) -> anyhow::Result<NetworkConfig> {
-        let published = published(self.model, self.output_stride, classes);
+    fn config(&self, model: ModelName, classes: usize) -> anyhow::Result<NetworkConfig> {
+        let published = published(model, self.output_stride, classes);
         let norms = self.normalization.unwrap_or(NormPreset::Batch);
         let config = NetworkConfig {
             backbone: self.backbone.unwrap_or(published.backbone),
@@ -218,15 +229,27 @@ mod tests {
 
     #[test]
     fn a_recipe_and_flags_exclude_each_other_and_one_is_needed() {
-        for flag in [&["--model", "fcn8s"][..], &["--no-memory"], &["--backbone", "resnet18"]] {
-            let error = config(&[&["r.toml"], flag].concat()).unwrap_err();
+        for flags in [
+            &["--model", "fcn8s"][..],
+            &["--backbone", "resnet18"],
+            &["--blocks", "1,1,1,1"],
+            &["--width-divisor", "2"],
+            &["--output-stride", "8"],
+            &["--aspp-rates", "1,2,3"],
+            &["--normalization", "ibn"],
+            &["--memory"],
+            &["--no-memory"],
+        ] {
+            let error = config(&[flags, &["r.toml"]].concat()).unwrap_err();
             assert!(error.contains("cannot be used with"), "{error}");
+            if flags[0] != "--model" {
+                let error = config(flags).unwrap_err();
+                assert!(error.contains("--model <NAME>"), "{error}");
+            }
         }
-        let error = config(&["--backbone", "resnet18"]).unwrap_err();
-        assert!(error.contains("--model <NAME>"), "{error}");
         let error = config(&[]).unwrap_err();
-        assert!(error.contains("RECIPE"), "{error}");
+        assert!(error.contains("<RECIPE|--model <NAME>>"), "{error}");
         let error = config(&["--model", "fcn8s", "--set", "model.memory=false"]).unwrap_err();
-        assert!(error.contains("RECIPE") || error.contains("cannot be used"), "{error}");
+        assert!(error.contains("'--model <NAME>' cannot be used with"), "{error}");
     }
 }
