@@ -200,8 +200,7 @@ mod tests {
             aspp_rates: vec![2, 4, 6],
             normalization: NormPreset::Iw.places(),
             whitening: NormPreset::Iw.whitening(),
-            classes: 7,
-            memory: false,
+            ..NetworkConfig::deeplab_v3_plus_resnet50(7, false)
         };
         assert_eq!(config(&flags.split_whitespace().collect::<Vec<_>>()), Ok(expected));
     }
