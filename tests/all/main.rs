@@ -9,6 +9,7 @@ mod golden_memory;
 mod golden_meta;
 mod golden_meta_r50;
 mod golden_misc;
+mod golden_mobile_norms;
 mod golden_multi_iter;
 mod golden_networks;
 mod golden_whitening;

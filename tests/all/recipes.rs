@@ -119,6 +119,26 @@ fn a_memory_needs_a_layer_of_features() {
 }
 
 #[test]
+fn mobile_backbones_take_the_norms_that_fit_them() {
+    let text = pin().replace("blocks = [1, 1, 1, 1]\n", "");
+    let with = |backbone: &str, norms: &str| {
+        let keys = [format!("model.backbone={backbone}"), format!("model.normalization={norms}")];
+        parse(&text, &keys.each_ref().map(String::as_str))
+    };
+    for backbone in ["mobilenet_v2", "shufflenet_v2_x1_0"] {
+        for norms in ["ibn", "iw", "irw"] {
+            with(backbone, norms).unwrap_or_else(|failure| panic!("{failure}"));
+        }
+        let failure = with(backbone, "ibn-a").unwrap_err();
+        assert!(failure.contains("model.normalization is \"ibn-a\", expected another one with"));
+        assert!(failure.contains("residual blocks of resnet18"), "{failure}");
+    }
+    with("mobilenet_v2", "switchable").unwrap();
+    let failure = with("shufflenet_v2_x1_0", "switchable").unwrap_err();
+    assert!(failure.contains("\"switchable\" over 28 channels at stages[1]"), "{failure}");
+}
+
+#[test]
 fn contradictions_name_key_value_and_what_is_expected() {
     for (key, expected) in [
         ("model.width_divisor=3", "model.width_divisor is 3, expected 1, 2, 4, 8 or 16"),

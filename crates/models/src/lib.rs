@@ -20,6 +20,7 @@ pub mod layout;
 pub mod memory;
 pub mod mode;
 pub mod network;
+pub mod network_check;
 pub mod normalization;
 pub mod onnx;
 pub mod pass;

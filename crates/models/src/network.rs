@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::backbone::{Backbone, BackboneConfig, BackboneName, Stages};
 use crate::layout::Layout;
 use crate::mode::Mode;
-use crate::normalization::places::{NormPlaces, NormPlacesError};
+use crate::normalization::places::NormPlaces;
 use crate::normalization::presets::Whitening;
 use crate::pass::Pass;
 use crate::{
@@ -126,15 +126,7 @@ impl NetworkConfig {
         self.widths().feature
     }
 
-    /// Whether the backbone can have what shall normalise.
-    ///
-    /// # Errors
-    /// The first place that it cannot have.
-    pub fn check_normalization(&self) -> Result<(), NormPlacesError> {
-        self.normalization.check(&self.backbone().place_channels())
-    }
-
-    fn backbone(&self) -> Backbone {
+    pub(crate) fn backbone(&self) -> Backbone {
         Backbone::new(&BackboneConfig {
             name: self.backbone,
             blocks: self.blocks,
@@ -178,13 +170,11 @@ impl Network {
     /// Lays the network out.
     ///
     /// # Panics
-    /// If the model has another number of dilations, cannot have a memory, or the backbone cannot
-    /// have what shall normalise: bugs of the caller.
+    /// If [`NetworkConfig::check`] refuses it: a bug of the caller.
     #[must_use]
     pub fn new(config: NetworkConfig) -> Self {
+        assert_eq!(config.check(), Ok(()), "{config:?}");
         let model = config.model;
-        assert_eq!(config.aspp_rates.len(), model.aspp_branches(), "dilations of {model:?}");
-        assert!(!config.memory || model.can_have_memory(), "{model:?} with a memory");
         let backbone = config.backbone();
         let (stages, widths) = (backbone.channels(), config.widths());
         let mut layout = Layout::default();

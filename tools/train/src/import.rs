@@ -9,7 +9,6 @@ use models::weights::{expected_tensors, serialize};
 use terminal::Outcome;
 use torch_weights::WeightsFile;
 use torch_weights::matching::{Allowed, MatchReport, Scope, match_tensors};
-use training::recipe::Recipe;
 
 use crate::cli::ImportArguments;
 
@@ -21,8 +20,7 @@ const SHOWN: usize = 6;
 const ALL: usize = usize::MAX;
 
 pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let recipe = Recipe::load(&arguments.recipe, &arguments.overrides)?;
-    let network = Network::new(recipe.network(arguments.classes.into()));
+    let network = Network::new(arguments.network.choose(arguments.recipe.as_deref())?.config);
     let config = &network.config;
     let memory = config.memory.then(|| [config.classes, config.feature_channels()]);
     let expected = expected_tensors(&network.layout, memory);
@@ -116,8 +114,7 @@ fn write_names(
 /// Why nothing was written, and what may help.
 fn complaint(report: &MatchReport, surprises: usize, scope: Scope) -> String {
     if surprises == 0 {
-        return "no tensor of the file fits; hint: is the recipe that of the file's network?"
-            .into();
+        return "no tensor of the file fits; hint: is the network that of the file?".into();
     }
     let whole_backbone = scope == Scope::Whole && !report.missing.is_empty() && {
         let head = |name: &str| !name.starts_with("layer");

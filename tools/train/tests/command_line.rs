@@ -179,6 +179,26 @@ fn a_summary_needs_a_recipe_alone_and_says_what_a_mac_is() {
     assert_fails_with(&wrong, &["--size", "2048x1024"]);
 }
 
+#[test]
+fn a_summary_needs_no_recipe_where_flags_name_the_network() {
+    let table = text(&train(&["summary", "--model", "deeplab_v3_plus", "--no-memory"]).stdout);
+    for expected in ["image 2048x1024: 553.716 GMAC", "parameters: 45.082 M"] {
+        assert!(table.contains(expected), "{expected:?} is not in: {table}");
+    }
+    let flags = ["--backbone", "shufflenet_v2_x1_0", "--normalization", "ibn"];
+    let words = ["summary", "--model", "fcn8s", "--size", "64x32"];
+    let output = train(&[&words[..], &flags].concat());
+    let table = text(&output.stdout);
+    let is_norm = |line: &str| line.starts_with("instance norm") && line.contains("1x24x16x32");
+    assert!(table.lines().any(is_norm), "{table}");
+    let wrong = train(&["summary", "--model", "fcn8s", "--backbone", "vgg16"]);
+    assert_fails_with(&wrong, &["--backbone", "unknown variant `vgg16`", "`mobilenet_v2`"]);
+    let wrong = train(&["summary", "--model", "fcn8s", "--width-divisor", "3"]);
+    assert_fails_with(&wrong, &["--width-divisor is 3, expected 1, 2, 4, 8 or 16"]);
+    let both = train(&["summary", "recipe.toml", "--model", "fcn8s"]);
+    assert_fails_with(&both, &["cannot be used with"]);
+}
+
 /// Ctrl-C ends a run at once, and it goes on from its last checkpoint.
 #[cfg(unix)]
 fn check_interrupt(root: &Path) {

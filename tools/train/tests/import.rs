@@ -22,10 +22,16 @@ struct Imported {
 
 impl Imported {
     fn new(weights: &str, arguments: &[&str]) -> Self {
+        let network = ["--recipe", RECIPE, "--set", "model.width_divisor=16"];
+        Self::into_network(&network, weights, arguments)
+    }
+
+    fn into_network(network: &[&str], weights: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let out = folder.path().join("imported.safetensors");
         let output = Command::new(env!("CARGO_BIN_EXE_train"))
-            .args(["import", weights, "--recipe", RECIPE, "--set", "model.width_divisor=16"])
+            .args(["import", weights])
+            .args(network)
             .arg("--out")
             .arg(&out)
             .args(arguments)
@@ -115,6 +121,24 @@ fn the_authors_checkpoint_becomes_a_file_with_our_names_and_its_source() {
     assert_eq!(source["blake3"].as_str().expect("a hash").len(), 64);
     let again = Imported::new(AUTHORS, &REST);
     assert!(fs::read(&import.out).expect("a file") == fs::read(&again.out).expect("a file"));
+}
+
+#[test]
+fn a_network_by_flags_takes_what_the_same_network_of_a_recipe_takes() {
+    let flags =
+        ["--model", "deeplab_v3_plus", "--blocks", "1,1,1,1", "--width-divisor", "16", "--memory"];
+    let by_flags = Imported::into_network(&flags, AUTHORS, &REST);
+    let by_recipe = Imported::new(AUTHORS, &REST);
+    by_flags.ended_with(0);
+    by_recipe.ended_with(0);
+    assert!(fs::read(by_flags.out).expect("a file") == fs::read(by_recipe.out).expect("a file"));
+
+    let text = Imported::into_network(&flags[..2], AUTHORS, &REST).ended_with(1);
+    let whole = "module.layer0.0.weight: found [4, 3, 7, 7], expected [64, 3, 7, 7]";
+    assert!(text.contains(whole), "the paper's network is wider: {text}");
+    let both = [&flags[..], &["--recipe", RECIPE]].concat();
+    let text = Imported::into_network(&both, AUTHORS, &REST).ended_with(2);
+    assert!(text.contains("cannot be used with"), "{text}");
 }
 
 #[test]
