@@ -6,6 +6,7 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use crate::containers::DAMAGED;
 use crate::element::Element;
 use crate::shown::{shown, shown_message};
+use crate::view::MAX_AXES;
 
 /// Reads all tensors.
 pub(crate) fn tensors(bytes: &[u8]) -> Result<NamedTensors, String> {
@@ -15,6 +16,13 @@ pub(crate) fn tensors(bytes: &[u8]) -> Result<NamedTensors, String> {
     })?;
     let mut tensors = NamedTensors::new();
     for (name, view) in file.iter() {
+        let axes = view.shape().len();
+        if axes > MAX_AXES {
+            let name = shown(name);
+            return Err(format!(
+                "found {axes} axes of tensor {name}, expected at most {MAX_AXES}; {DAMAGED}"
+            ));
+        }
         let element = element(view.dtype()).ok_or_else(|| {
             let (name, dtype) = (shown(name), view.dtype());
             format!(
