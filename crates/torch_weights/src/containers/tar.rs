@@ -120,7 +120,10 @@ fn read_tensors<'a>(
         // The rank was once written as eight bytes.
         let axes = cursor.size()? & 0xffff_ffff;
         if axes > MAX_AXES {
-            return Err(Fault::damaged(format_args!("{axes} axes"), "at most 8"));
+            return Err(Fault::damaged(
+                format_args!("{axes} axes"),
+                &format!("at most {MAX_AXES}"),
+            ));
         }
         let shape = (0..axes).map(|_| cursor.size()).collect::<Result<_, _>>()?;
         let strides = (0..axes).map(|_| cursor.size()).collect::<Result<_, _>>()?;

@@ -19,7 +19,8 @@ use crate::torch_files::tensor;
 type Shapes = BTreeMap<String, Vec<usize>>;
 
 fn networks(file: &str) -> BTreeMap<String, Shapes> {
-    serde_json::from_slice(&fs::read(data(file)).unwrap()).unwrap()
+    let bytes = fs::read(data(file)).expect("a checked-in file");
+    serde_json::from_slice(&bytes).expect("names and shapes")
 }
 
 /// Tensors of zeros.
