@@ -21,7 +21,7 @@ pub struct WeightsFile {
     /// `state_dict` is [`models::weights::MEMORY_KEY`]. Numbers of other types are rounded to f32.
     pub tensors: NamedTensors,
     /// What else it holds, in a few words each, such as `epoch = 3` or `optimizer`. As the names of
-    /// `tensors` they are a stranger's: [`shown`](crate::shown) makes them fit to be printed.
+    /// `tensors` they are a stranger's: [`shown`](fn@crate::shown) makes them fit to be printed.
     pub not_read: Vec<String>,
 }
 
