@@ -1,0 +1,438 @@
+//! Every key of the method changes what it says and nothing before it, and the exact outer
+//! gradient stays the derivative of the outer loss.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{DType, Device, Tensor};
+use models::memory::UpdateNetwork;
+use models::mode::Plain;
+use models::network::{Network, NetworkConfig};
+use models::pass::{Normalization, Pass};
+use models::random::Stream;
+use training::method::{
+    ClassifierStep, CohesionResolution, LabelWeighting, Method, Order, OuterGradient, ReadWeights,
+    SlotReduction,
+};
+use training::objective::{self, MemoryInput, Samples};
+use training::optimizer::SgdSettings;
+use training::state::State;
+use training::step::{StepReport, StepSettings, episodic_step};
+
+use crate::formula::Formula;
+use crate::golden::values;
+
+/// Two images whose label edges do not all lie where feature pixels meet.
+const UNEVEN: [usize; 3] = [2, 72, 72];
+const INNER_RATE: f64 = 0.0025;
+const UPDATE: &str = "memory.writenet.";
+const CLASSIFIER: &str = "memory.clsfier.";
+
+/// A narrow network and an episode of two domains.
+struct Episode {
+    network: Network,
+    state: State,
+    meta_train: Samples,
+    meta_test: Samples,
+}
+
+impl Episode {
+    fn new(method: &Method, size: [usize; 3]) -> Self {
+        let (device, dtype) = (Device::flex(), DType::F64);
+        let formula = Formula::UNSALTED;
+        let network = Network::new(NetworkConfig {
+            blocks: Some([1; 4]),
+            width_divisor: 16,
+            update_network: method.update_network,
+            ..NetworkConfig::deeplab_v3_plus_resnet50(19, true)
+        });
+        let mut state = State::new(&network, 0, &device, dtype);
+        state.parameters = formula.parameters(&network.layout, &device, dtype);
+        state.statistics = formula.statistics(&network.layout, &device, dtype);
+        state.memory = Some(formula.memory(16, &device, dtype));
+        let samples = |tag: &str| {
+            let image = formula.image(tag, size, &device, dtype);
+            Samples::new(image, formula.labels(tag, size), 19)
+        };
+        Self { meta_train: samples("A"), meta_test: samples("B"), network, state }
+    }
+
+    fn step(&self, method: &Method) -> (State, StepReport) {
+        let settings = StepSettings {
+            learning_rate: 0.01,
+            inner_rate: INNER_RATE,
+            sgd: SgdSettings { momentum: 0.9, weight_decay: 5e-4, clip_gradient_norm: 0.0 },
+            dropout: 0.0,
+            seed: 0,
+        };
+        let domains = (&self.meta_train, &self.meta_test);
+        episodic_step(&self.network, &self.state, domains, (method, settings))
+    }
+
+    fn pass(&self, parameters: &[Tensor<1>]) -> Pass<'_, Plain> {
+        let statistics = &self.state.statistics;
+        Pass::new(&self.network.layout, parameters.to_vec(), statistics, Normalization::Batch)
+    }
+
+    /// Theta' of Theta.
+    fn after_inner_step(&self, parameters: &[Tensor<1>], method: &Method) -> Vec<Tensor<1>> {
+        let leaves: Vec<_> =
+            parameters.iter().map(|tensor| tensor.clone().autodiff().require_grad()).collect();
+        let slots = self.state.memory.clone().expect("a memory");
+        let memory = Some(MemoryInput { slots, write: true });
+        let setting = (method, Stream::named("no noise"));
+        let mut pass = self.pass(&leaves);
+        let outcome = objective::run(&self.network, &mut pass, &self.meta_train, memory, setting);
+        let gradients = outcome.terms.total.backward();
+        let stepped =
+            leaves.iter().zip(parameters).map(|(leaf, parameter)| match leaf.grad(&gradients) {
+                Some(gradient) => parameter.clone() - gradient.mul_scalar(INNER_RATE),
+                None => parameter.clone(),
+            });
+        stepped.collect()
+    }
+
+    /// The outer loss at Theta', where M' takes what the method freezes from `frozen`.
+    fn outer_loss(&self, fast: &[Tensor<1>], frozen: &[Tensor<1>], method: &Method) -> f64 {
+        let names = self.network.layout.parameters.iter().map(|spec| &spec.name);
+        let writing: Vec<_> = names
+            .zip(fast.iter().zip(frozen))
+            .map(|(name, (fast, frozen))| {
+                let freezes = match name.starts_with(UPDATE) {
+                    true => method.meta_write_freezes_update_network,
+                    false => method.meta_write_freezes_encoder,
+                };
+                if freezes { frozen.clone() } else { fast.clone() }
+            })
+            .collect();
+        let old = self.state.memory.as_ref().expect("a memory");
+        let mut pass = self.pass(&writing);
+        let slots = objective::run_write(&self.network, &mut pass, &self.meta_train, old, method);
+        let memory = Some(MemoryInput { slots, write: false });
+        let setting = (method, Stream::named("no noise"));
+        let mut pass = self.pass(fast);
+        let outcome = objective::run(&self.network, &mut pass, &self.meta_test, memory, setting);
+        values(&outcome.terms.total)[0]
+    }
+
+    /// Random signs for the parameters that `moves` names, zeros for the others.
+    fn direction(&self, moves: fn(&str) -> bool) -> Vec<Tensor<1>> {
+        let sign = |value: f64| if value < 0.0 { -1.0 } else { 1.0 };
+        let layout = &self.network.layout;
+        let parameters = layout.parameters.iter().zip(&self.state.parameters);
+        let directions = parameters.map(|(spec, parameter)| match moves(&spec.name) {
+            false => parameter.zeros_like(),
+            true => {
+                let name = format!("direction.{}", spec.name);
+                let signs = Formula::UNSALTED.uniform(&name, spec.len(), -1.0, 1.0);
+                let signs: Vec<f64> = signs.into_iter().map(sign).collect();
+                models::layout::tensor_from(&signs, &Device::flex(), DType::F64)
+            }
+        });
+        directions.collect()
+    }
+}
+
+fn moved(from: &[Tensor<1>], direction: &[Tensor<1>], by: f64) -> Vec<Tensor<1>> {
+    let pairs = from.iter().zip(direction);
+    pairs.map(|(tensor, d)| tensor.clone() + d.clone().mul_scalar(by)).collect()
+}
+
+fn inner_product(gradient: &[Option<Tensor<1>>], direction: &[Tensor<1>]) -> f64 {
+    let pairs = gradient.iter().zip(direction);
+    pairs.filter_map(|(g, d)| Some(values(&(g.clone()? * d.clone()).sum())[0])).sum()
+}
+
+#[test]
+fn the_exact_outer_gradient_is_the_derivative_of_the_outer_loss_whatever_is_frozen() {
+    use UpdateNetwork::{Conv, ConvNormRelu, None as Nothing};
+    // Update network, and whether M' freezes the encoder and U.
+    let cases = [
+        (Conv, true, false),
+        (Conv, false, false),
+        (Conv, false, true),
+        (Conv, true, true),
+        (Nothing, true, false),
+        (Nothing, false, false),
+        (ConvNormRelu, false, false),
+    ];
+    // Where to go and how far. The network has kinks, which a step of 1e-7 seldom meets; U's
+    // derivative is a thousand times smaller, and a longer step keeps rounding away from it.
+    let moves: [(&str, fn(&str) -> bool, f64); 2] = [
+        ("the network", |name| !name.starts_with("memory."), 1e-7),
+        ("U", |name| name.starts_with(UPDATE), 1e-5),
+    ];
+    for (update_network, encoder, update) in cases {
+        let method = Method {
+            update_network,
+            meta_write_freezes_encoder: encoder,
+            meta_write_freezes_update_network: update,
+            ..Method::paper()
+        };
+        let episode = Episode::new(&method, [2, 64, 64]);
+        let (_, report) = episode.step(&method);
+        let start = &episode.state.parameters;
+        let frozen = episode.after_inner_step(start, &method);
+        for (name, moves, by) in moves {
+            let direction = episode.direction(moves);
+            let loss = |by: f64| {
+                let parameters = moved(start, &direction, by);
+                let fast = episode.after_inner_step(&parameters, &method);
+                episode.outer_loss(&fast, &frozen, &method)
+            };
+            let expected = (loss(by) - loss(-by)) / (2.0 * by);
+            let found = inner_product(&report.details.outer_gradient, &direction);
+            let case = format!("{update_network:?}, frozen {encoder} {update}, {name}");
+            // Two losses of about 10 that round at 1e-15, over the step: 2e-7 of the derivative is
+            // seen.
+            let allowed = 2e-6 * expected.abs();
+            assert!((found - expected).abs() <= allowed, "{case}: {found}, expected {expected}");
+        }
+    }
+}
+
+/// What a step computed, by name; parameters and gradients in groups.
+fn parts(network: &Network, (state, report): &(State, StepReport)) -> BTreeMap<String, Vec<f64>> {
+    let mut parts = BTreeMap::new();
+    let outer = report.outer.as_ref().expect("an episode has an outer pass");
+    for (pass, losses) in [("inner", &report.inner.losses), ("outer", &outer.losses)] {
+        parts.extend(losses.iter().map(|(name, loss)| (format!("{pass} {name}"), values(loss))));
+    }
+    let details = &report.details;
+    for (name, memory) in [
+        ("inner memory", &details.inner_memory),
+        ("meta memory", &details.meta_memory),
+        ("final memory", &state.memory),
+    ] {
+        parts.insert(name.to_owned(), values(memory.as_ref().expect("a memory")));
+    }
+    let stepped: Vec<_> = state.parameters.iter().cloned().map(Some).collect();
+    for (what, tensors) in [
+        ("inner gradient", &details.inner_gradient),
+        ("outer gradient", &details.outer_gradient),
+        ("parameters", &stepped),
+    ] {
+        for (spec, tensor) in network.layout.parameters.iter().zip(tensors) {
+            let group = match &spec.name {
+                name if name.starts_with(UPDATE) => "U",
+                name if name.starts_with(CLASSIFIER) => "G",
+                name if name.starts_with("dsn.") => "head",
+                name if name.starts_with("layer") => "encoder",
+                _ => "rest",
+            };
+            let part = parts.entry(format!("{what} of {group}")).or_default();
+            part.extend(tensor.as_ref().map(values).unwrap_or_default());
+        }
+    }
+    parts
+}
+
+/// A key, what it changes, and what it leaves as it is, to the bit.
+struct Change {
+    key: &'static str,
+    to: fn(&mut Method),
+    changes: &'static [&'static str],
+    keeps: &'static [&'static str],
+}
+
+const CHANGES: [Change; 19] = [
+    Change {
+        key: "order",
+        to: |m| m.order = Order::Second,
+        changes: &["outer gradient of encoder", "outer gradient of U", "outer gradient of G"],
+        keeps: &["inner total", "outer total", "meta memory", "inner gradient of encoder"],
+    },
+    Change {
+        key: "outer_gradient",
+        to: |m| m.outer_gradient = OuterGradient::Sum,
+        changes: &["parameters of encoder", "parameters of U"],
+        keeps: &["outer total", "outer gradient of encoder"],
+    },
+    Change {
+        key: "read",
+        to: |m| m.read = ReadWeights::Gumbel,
+        changes: &["inner segmentation", "outer segmentation"],
+        keeps: &["inner cohesion", "inner memory", "inner auxiliary"],
+    },
+    Change {
+        key: "read_temperature",
+        to: |m| m.read_temperature = 0.5,
+        changes: &["inner segmentation", "outer segmentation"],
+        keeps: &["inner cohesion", "inner memory", "inner auxiliary"],
+    },
+    Change {
+        key: "label_weights",
+        to: |m| m.label_weights = LabelWeighting::Soft,
+        changes: &["inner memory", "inner divergence", "meta memory", "final memory"],
+        keeps: &["inner segmentation", "inner cohesion"],
+    },
+    Change {
+        key: "cohesion_resolution",
+        to: |m| m.cohesion_resolution = CohesionResolution::Label,
+        changes: &["inner cohesion", "outer cohesion"],
+        keeps: &["inner segmentation", "inner memory"],
+    },
+    Change {
+        key: "update_network = none",
+        to: |m| m.update_network = UpdateNetwork::None,
+        changes: &["inner memory", "meta memory", "final memory", "inner gradient of U"],
+        keeps: &["inner segmentation", "inner cohesion"],
+    },
+    Change {
+        key: "update_network = conv-norm-relu",
+        to: |m| m.update_network = UpdateNetwork::ConvNormRelu,
+        changes: &["inner memory", "meta memory", "final memory", "inner gradient of U"],
+        keeps: &["inner segmentation", "inner cohesion"],
+    },
+    Change {
+        key: "normalize_slots",
+        to: |m| m.normalize_slots = false,
+        changes: &["inner memory", "meta memory", "final memory"],
+        keeps: &["inner segmentation", "inner cohesion"],
+    },
+    Change {
+        key: "memory_momentum",
+        to: |m| m.memory_momentum = 0.5,
+        changes: &["inner memory", "meta memory", "final memory"],
+        keeps: &["inner segmentation", "inner cohesion"],
+    },
+    Change {
+        key: "divergence_reduction",
+        to: |m| m.divergence_reduction = SlotReduction::Sum,
+        changes: &["inner divergence", "inner total"],
+        keeps: &["inner memory", "inner classification"],
+    },
+    Change {
+        key: "classification_reduction",
+        to: |m| m.classification_reduction = SlotReduction::Mean,
+        changes: &["inner classification", "inner total"],
+        keeps: &["inner memory", "inner divergence"],
+    },
+    Change {
+        key: "classifier_step",
+        to: |m| {
+            m.classifier_step = ClassifierStep::Outer;
+            m.outer_gradient = OuterGradient::Sum;
+        },
+        changes: &["parameters of G"],
+        keeps: &["outer gradient of encoder"],
+    },
+    Change {
+        key: "meta_write_freezes_encoder",
+        to: |m| m.meta_write_freezes_encoder = false,
+        changes: &["outer gradient of encoder", "outer gradient of rest"],
+        keeps: &["meta memory", "outer total", "outer gradient of U", "outer gradient of head"],
+    },
+    Change {
+        key: "meta_write_freezes_update_network",
+        to: |m| m.meta_write_freezes_update_network = true,
+        changes: &["outer gradient of U", "parameters of U"],
+        keeps: &["meta memory", "outer total", "outer gradient of encoder"],
+    },
+    Change {
+        key: "losses.auxiliary",
+        to: |m| m.losses.auxiliary = 0.0,
+        changes: &["inner auxiliary", "outer auxiliary", "parameters of head", "inner total"],
+        keeps: &["inner segmentation", "inner cohesion", "inner memory"],
+    },
+    Change {
+        key: "losses.cohesion",
+        to: |m| m.losses.cohesion = 0.0,
+        changes: &["inner cohesion", "outer cohesion", "inner total"],
+        keeps: &["inner segmentation", "inner memory"],
+    },
+    Change {
+        key: "losses.divergence",
+        to: |m| m.losses.divergence = 0.0,
+        changes: &["inner divergence", "inner total"],
+        keeps: &["inner segmentation", "inner memory", "inner classification"],
+    },
+    Change {
+        key: "losses.classification",
+        to: |m| m.losses.classification = 0.0,
+        changes: &["inner classification", "inner total", "parameters of G"],
+        keeps: &["inner segmentation", "inner memory", "inner divergence"],
+    },
+];
+
+fn first_order() -> Method {
+    Method { order: Order::First, ..Method::paper() }
+}
+
+#[test]
+fn every_key_changes_what_it_says_and_nothing_else() {
+    let base = first_order();
+    let episode = Episode::new(&base, UNEVEN);
+    let before = parts(&episode.network, &episode.step(&base));
+    for Change { key, to, changes, keeps } in CHANGES {
+        let mut method = base;
+        to(&mut method);
+        let episode = Episode::new(&method, UNEVEN);
+        let after = parts(&episode.network, &episode.step(&method));
+        for part in changes {
+            assert!(before.contains_key(*part), "{part}");
+            assert!(before.get(*part) != after.get(*part), "{key} changes {part}");
+        }
+        for part in keeps {
+            assert!(before.contains_key(*part), "{part}");
+            assert!(before.get(*part) == after.get(*part), "{key} keeps {part}");
+        }
+    }
+}
+
+#[test]
+fn a_loss_of_weight_0_is_not_computed() {
+    let mut method = first_order();
+    let episode = Episode::new(&method, UNEVEN);
+    let (_, all) = episode.step(&method);
+    let names = |report: &StepReport| -> Vec<&str> {
+        report.inner.losses.iter().map(|(name, _)| *name).collect()
+    };
+    let every = ["segmentation", "auxiliary", "cohesion", "divergence", "classification", "total"];
+    assert_eq!(names(&all), every);
+
+    method.losses.auxiliary = 0.0;
+    method.losses.cohesion = 0.0;
+    method.losses.divergence = 0.0;
+    method.losses.classification = 0.0;
+    let (state, none) = episode.step(&method);
+    assert_eq!(names(&none), ["segmentation", "total"]);
+    assert_eq!(values(&none.inner.losses[0].1), values(&none.inner.losses[1].1));
+    // The head did not even run: its normalisation saw no batch.
+    let head = episode.network.layout.batch_norm("dsn.1");
+    let mean = |state: &State| values(&state.statistics[head].mean);
+    assert_eq!(mean(&state), mean(&episode.state));
+    let gradients = episode.network.layout.parameters.iter().zip(&none.details.inner_gradient);
+    for (spec, gradient) in gradients {
+        let is_off = ["dsn.", CLASSIFIER, UPDATE].iter().any(|off| spec.name.starts_with(off));
+        assert_eq!(gradient.is_none(), is_off, "{}", spec.name);
+    }
+}
+
+#[test]
+fn a_frozen_update_network_gets_nothing_from_the_meta_test() {
+    let method = Method { meta_write_freezes_update_network: true, ..first_order() };
+    let episode = Episode::new(&method, UNEVEN);
+    let (state, report) = episode.step(&method);
+    let layout = &episode.network.layout;
+    let index = layout.parameter("memory.writenet.writefeat.0.weight");
+    assert!(report.details.outer_gradient[index].is_none());
+    // With the outer gradient alone U then stays, without weight decay too.
+    let weight = |state: &State| values(&state.parameters[index]);
+    assert_eq!(weight(&state), weight(&episode.state));
+}
+
+#[test]
+fn the_layout_has_what_the_update_network_needs() {
+    let names = |update_network| {
+        let method = Method { update_network, ..Method::paper() };
+        let layout = Episode::new(&method, UNEVEN).network.layout;
+        let parameters = layout.parameters.iter().map(|spec| spec.name.clone());
+        let names = parameters.filter_map(|name| name.strip_prefix(UPDATE).map(str::to_owned));
+        (names.collect::<Vec<_>>(), layout.batch_norms.len())
+    };
+    let (nothing, norms) = names(UpdateNetwork::None);
+    assert!(nothing.is_empty());
+    assert_eq!(names(UpdateNetwork::Conv), (vec!["writefeat.0.weight".to_owned()], norms));
+    let all = ["writefeat.0.weight", "writefeat.1.weight", "writefeat.1.bias"];
+    assert_eq!(names(UpdateNetwork::ConvNormRelu), (all.map(str::to_owned).to_vec(), norms + 1));
+}
