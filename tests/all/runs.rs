@@ -63,7 +63,7 @@ fn a_run_stopped_and_resumed_equals_the_uninterrupted_run_bit_for_bit() {
     run::resume(&stopped, cpu(&Device::flex()), &mut observer).unwrap();
 
     assert_eq!(observer.steps, 2);
-    for file in ["checkpoint.safetensors", "metrics.jsonl"] {
+    for file in ["checkpoint.safetensors", "metrics.jsonl", "memory.jsonl"] {
         assert!(bytes(&whole, file) == bytes(&stopped, file), "{file} differs");
     }
 }

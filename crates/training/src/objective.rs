@@ -148,6 +148,14 @@ pub fn run<M: Mode>(
     Outcome { terms, written }
 }
 
+/// Result of [`run_write`].
+pub struct Written<M: Mode> {
+    /// The memory after the write.
+    pub slots: M::T<2>,
+    /// Height and width of F, at which labels became weights.
+    pub feature_size: [usize; 2],
+}
+
 /// Forward pass to F only, and a write of `old`: the M' pass and the final write.
 pub fn run_write<M: Mode>(
     network: &Network,
@@ -155,10 +163,12 @@ pub fn run_write<M: Mode>(
     samples: &Samples,
     old: &Tensor<2>,
     method: &Method,
-) -> M::T<2> {
+) -> Written<M> {
     let encoded = network.encode(pass, M::constant(samples.image.clone()));
+    let [_, _, height, width] = M::dims(&encoded.feature);
     let update = network.config.update_network;
-    write_memory(pass, encoded.feature, old, &samples.labels, (method, update))
+    let slots = write_memory(pass, encoded.feature, old, &samples.labels, (method, update));
+    Written { slots, feature_size: [height, width] }
 }
 
 /// Options of a read of `[N, K]` scores under `method`, in the precision of `like`.

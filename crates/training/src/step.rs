@@ -228,7 +228,7 @@ fn outer_pass(
             })
             .collect();
         let mut pass = training_pass::<Plain>(network, state, parameters);
-        objective::run_write(network, &mut pass, meta_train, old, method)
+        objective::run_write(network, &mut pass, meta_train, old, method).slots
     });
     let mut pass = training_pass::<Plain>(network, state, fast.to_vec());
     pass.dropout = dropout(settings, state.step, "outer dropout");
@@ -293,6 +293,7 @@ fn stepped(
             }
         }
     }
+    let mut memory_history = state.memory_history.clone();
     let memory = state.memory.as_ref().map(|old| {
         let mut pass = Pass::<Plain>::new(
             &network.layout,
@@ -300,7 +301,14 @@ fn stepped(
             &inner.statistics,
             Normalization::Running,
         );
-        objective::run_write(network, &mut pass, samples, old, method)
+        let written = objective::run_write(network, &mut pass, samples, old, method);
+        if let Some(history) = &mut memory_history {
+            let kind = method.label_weights.into();
+            let classes = network.config.classes;
+            let labels = &samples.labels;
+            history.count(&labels.present_classes(written.feature_size, classes, kind));
+        }
+        written.slots
     });
     State {
         step: state.step + 1,
@@ -308,6 +316,7 @@ fn stepped(
         momentum,
         statistics: inner.statistics.clone(),
         memory,
+        memory_history,
     }
 }
 
