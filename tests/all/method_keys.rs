@@ -106,8 +106,8 @@ impl Episode {
             .collect();
         let old = self.state.memory.as_ref().expect("a memory");
         let mut pass = self.pass(&writing);
-        let slots = objective::run_write(&self.network, &mut pass, &self.meta_train, old, method);
-        let memory = Some(MemoryInput { slots, write: false });
+        let written = objective::run_write(&self.network, &mut pass, &self.meta_train, old, method);
+        let memory = Some(MemoryInput { slots: written.slots, write: false });
         let setting = (method, Stream::named("no noise"));
         let mut pass = self.pass(fast);
         let outcome = objective::run(&self.network, &mut pass, &self.meta_test, memory, setting);

@@ -55,13 +55,16 @@ pub struct MemoryLine {
     pub slot_writes: Vec<u64>,
 }
 
+/// Cosines are kept to a billionth: more than f32 slots know, and what JSON brings back exactly.
+const DECIMALS: f64 = 1e9;
+
 /// Cosine of two vectors, none where one of them is zero or not finite.
 #[must_use]
 pub fn cosine(a: &[f32], b: &[f32]) -> Option<f64> {
     let norms = norm(a) * norm(b);
     let product: f64 = a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
     let cosine = product / norms;
-    cosine.is_finite().then(|| cosine.clamp(-1.0, 1.0))
+    cosine.is_finite().then(|| (cosine.clamp(-1.0, 1.0) * DECIMALS).round() / DECIMALS)
 }
 
 impl MemoryReport {
