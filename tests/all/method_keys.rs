@@ -27,6 +27,9 @@ const INNER_RATE: f64 = 0.0025;
 const UPDATE: &str = "memory.writenet.";
 const CLASSIFIER: &str = "memory.clsfier.";
 
+/// Which parameters, by name.
+type Names = fn(&str) -> bool;
+
 /// A narrow network and an episode of two domains.
 struct Episode {
     network: Network,
@@ -115,7 +118,7 @@ impl Episode {
     }
 
     /// Random signs for the parameters that `moves` names, zeros for the others.
-    fn direction(&self, moves: fn(&str) -> bool) -> Vec<Tensor<1>> {
+    fn direction(&self, moves: Names) -> Vec<Tensor<1>> {
         let sign = |value: f64| if value < 0.0 { -1.0 } else { 1.0 };
         let layout = &self.network.layout;
         let parameters = layout.parameters.iter().zip(&self.state.parameters);
@@ -157,7 +160,7 @@ fn the_exact_outer_gradient_is_the_derivative_of_the_outer_loss_whatever_is_froz
     ];
     // Where to go and how far. The network has kinks, which a step of 1e-7 seldom meets; U's
     // derivative is a thousand times smaller, and a longer step keeps rounding away from it.
-    let moves: [(&str, fn(&str) -> bool, f64); 2] = [
+    let moves: [(&str, Names, f64); 2] = [
         ("the network", |name| !name.starts_with("memory."), 1e-7),
         ("U", |name| name.starts_with(UPDATE), 1e-5),
     ];
