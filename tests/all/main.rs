@@ -1,6 +1,8 @@
 //! Cross-crate tests, one binary.
 #![cfg(test)]
 
+mod episode;
+mod exact_outer_gradient;
 mod formula;
 mod golden;
 mod golden_backbones;
