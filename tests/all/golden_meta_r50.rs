@@ -48,6 +48,7 @@ fn run(case: &Case, network: &Network, order: Order, dtype: DType) -> (State, St
         parameters,
         statistics: golden::statistics(&network.layout, device, dtype),
         memory: Some(golden::memory(256, device, dtype)),
+        memory_history: None,
     };
     let settings = StepSettings {
         learning_rate: 0.01,

@@ -1,6 +1,8 @@
 //! Cross-crate tests, one binary.
 #![cfg(test)]
 
+mod episode;
+mod exact_outer_gradient;
 mod formula;
 mod golden;
 mod golden_backbones;
@@ -15,6 +17,8 @@ mod golden_networks;
 mod golden_whitening;
 mod gpu_augmentation;
 mod initial_weights;
+mod memory_data;
+mod method_keys;
 mod norms;
 mod paper_reading;
 mod recipes;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backbone::{Backbone, BackboneConfig, BackboneName, Stages};
 use crate::layout::Layout;
+use crate::memory::UpdateNetwork;
 use crate::mode::Mode;
 use crate::normalization::places::NormPlaces;
 use crate::normalization::presets::Whitening;
@@ -58,6 +59,8 @@ pub struct NetworkConfig {
     pub classes: usize,
     /// Whether the network has a memory between encoder and decoder.
     pub memory: bool,
+    /// The memory's update network; the released code's unless told otherwise.
+    pub update_network: UpdateNetwork,
 }
 
 /// Channels of the layers behind the backbone.
@@ -105,6 +108,7 @@ impl NetworkConfig {
             whitening: None,
             classes,
             memory,
+            update_network: UpdateNetwork::ConvNormRelu,
         }
     }
 
@@ -190,7 +194,8 @@ impl Network {
         }
         auxiliary::declare(&mut layout, [stages[2], widths.auxiliary, widths.classes]);
         if config.memory {
-            memory::declare(&mut layout, config.classes, widths.feature);
+            let sizes = [config.classes, widths.feature];
+            memory::declare(&mut layout, sizes, config.update_network);
         }
         Self { config, layout, backbone }
     }

@@ -187,6 +187,8 @@ fn reason_to_ignore(naming: &Naming, source: &str) -> Option<&'static str> {
         Some("the classifier of whole images")
     } else if source.starts_with("momentum.") {
         Some("momentum of a run")
+    } else if source.starts_with("history.") {
+        Some("history of a run's memory")
     } else {
         None
     }

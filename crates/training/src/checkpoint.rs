@@ -8,6 +8,7 @@ use models::layout::tensor_from;
 use models::network::Network;
 use models::weights::{self, MEMORY_KEY, WeightsError};
 
+use crate::memory_history::MemoryHistory;
 use crate::state::State;
 
 /// Name of the checkpoint in a run folder.
@@ -54,6 +55,9 @@ pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), Checkpo
     if let Some(memory) = &state.memory {
         named.insert(MEMORY_KEY.to_owned(), weights::host_tensor(memory, &memory.dims()));
     }
+    if let Some(history) = &state.memory_history {
+        named.extend(history.named_tensors());
+    }
     let metadata = BTreeMap::from([(STEP_KEY.to_owned(), state.step.to_string())]);
     let bytes = weights::serialize(&named, &metadata)?;
     whole_file::write(path, &bytes)
@@ -66,10 +70,7 @@ pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), Checkpo
 /// If the file is missing, damaged, or of another model.
 pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, CheckpointError> {
     let (named, metadata) = weights::read(path)?;
-    let step = metadata
-        .get(STEP_KEY)
-        .and_then(|step| step.parse().ok())
-        .ok_or_else(|| CheckpointError::NoStep { path: path.to_owned() })?;
+    let step = step(path, &metadata)?;
     let layout = &network.layout;
     let (parameters, statistics) = weights::upload(layout, &named, path, device)?;
     let momentum = layout
@@ -81,15 +82,25 @@ pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, Ch
             Ok(upload(values, device))
         })
         .collect::<Result<_, WeightsError>>()?;
-    let memory = match network.config.memory {
-        false => None,
+    let (memory, memory_history) = match network.config.memory {
+        false => (None, None),
         true => {
             let shape = [network.config.classes, network.config.feature_channels()];
             let values = weights::find(&named, path, MEMORY_KEY, &shape)?;
-            Some(upload(values, device).reshape(shape))
+            let history = MemoryHistory::find(&named, path, shape)?;
+            (Some(upload(values, device).reshape(shape)), Some(history))
         }
     };
-    Ok(State { step, parameters, momentum, statistics, memory })
+    Ok(State { step, parameters, momentum, statistics, memory, memory_history })
+}
+
+/// Steps that a checkpoint's metadata says were taken; `path` is named in errors.
+pub(crate) fn step(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+) -> Result<u64, CheckpointError> {
+    let step = metadata.get(STEP_KEY).and_then(|step| step.parse().ok());
+    step.ok_or_else(|| CheckpointError::NoStep { path: path.to_owned() })
 }
 
 fn upload(values: &[f32], device: &Device) -> Tensor<1> {

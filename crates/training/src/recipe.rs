@@ -7,6 +7,7 @@
 mod augmentation;
 mod check;
 mod data;
+mod method_check;
 mod overrides;
 
 use std::fs;
@@ -221,6 +222,7 @@ impl Recipe {
             whitening: self.model.normalization.whitening(),
             classes,
             memory: self.model.memory,
+            update_network: self.method.update_network,
         }
     }
 }

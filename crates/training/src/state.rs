@@ -4,6 +4,8 @@ use burn::tensor::{DType, Device, Tensor};
 use models::mode::BatchStatistics;
 use models::network::Network;
 
+use crate::memory_history::MemoryHistory;
+
 /// Parameters, buffers, memory and optimiser state at one step.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -17,6 +19,8 @@ pub struct State {
     pub statistics: Vec<BatchStatistics>,
     /// The memory `[K, C]`, if the network has one.
     pub memory: Option<Tensor<2>>,
+    /// What became of it so far, once it has its first value; no step depends on it.
+    pub memory_history: Option<MemoryHistory>,
 }
 
 impl State {
@@ -34,6 +38,7 @@ impl State {
             memory: config.memory.then(|| {
                 Tensor::zeros([config.classes, config.feature_channels()], (device, dtype))
             }),
+            memory_history: None,
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::objective::{self, MemoryInput, Outcome, Samples, Terms};
 use crate::optimizer::{SgdSettings, clipped, global_norm, sgd_step};
 use crate::state::State;
 
-/// Prefix of the parameters that the meta-test write does not freeze.
-const MEMORY_PREFIX: &str = "memory.";
+/// Prefix of the update network U.
+const UPDATE_PREFIX: &str = "memory.writenet.";
 /// Prefix of the classifier G.
 const CLASSIFIER_PREFIX: &str = "memory.clsfier.";
 
@@ -214,20 +214,24 @@ fn outer_pass(
     (meta_train, meta_test): (&Samples, &Samples),
     (method, settings): (&Method, StepSettings),
 ) -> Outer {
-    // M' (Eq. 10): only the memory's own parameters stay differentiable.
+    // M' (Eq. 10) runs through the encoder and U alone; what is frozen there is a constant.
+    let is_frozen = |name: &str| match name.starts_with(UPDATE_PREFIX) {
+        true => method.meta_write_freezes_update_network,
+        false => method.meta_write_freezes_encoder,
+    };
     let meta_memory = state.memory.as_ref().map(|old| {
         let parameters = network
             .layout
             .parameters
             .iter()
             .zip(fast)
-            .map(|(spec, tensor)| match spec.name.starts_with(MEMORY_PREFIX) {
-                true => tensor.clone(),
-                false => tensor.clone().without_autodiff(),
+            .map(|(spec, tensor)| match is_frozen(&spec.name) {
+                true => tensor.clone().without_autodiff(),
+                false => tensor.clone(),
             })
             .collect();
         let mut pass = training_pass::<Plain>(network, state, parameters);
-        objective::run_write(network, &mut pass, meta_train, old, method)
+        objective::run_write(network, &mut pass, meta_train, old, method).slots
     });
     let mut pass = training_pass::<Plain>(network, state, fast.to_vec());
     pass.dropout = dropout(settings, state.step, "outer dropout");
@@ -292,6 +296,7 @@ fn stepped(
             }
         }
     }
+    let mut memory_history = state.memory_history.clone();
     let memory = state.memory.as_ref().map(|old| {
         let mut pass = Pass::<Plain>::new(
             &network.layout,
@@ -299,7 +304,14 @@ fn stepped(
             &inner.statistics,
             Normalization::Running,
         );
-        objective::run_write(network, &mut pass, samples, old, method)
+        let written = objective::run_write(network, &mut pass, samples, old, method);
+        if let Some(history) = &mut memory_history {
+            let kind = method.label_weights.into();
+            let classes = network.config.classes;
+            let labels = &samples.labels;
+            history.count(&labels.present_classes(written.feature_size, classes, kind));
+        }
+        written.slots
     });
     State {
         step: state.step + 1,
@@ -307,6 +319,7 @@ fn stepped(
         momentum,
         statistics: inner.statistics.clone(),
         memory,
+        memory_history,
     }
 }
 
@@ -347,9 +360,9 @@ fn gradients_of(leaves: &[Tensor<1>], gradients: &Gradients) -> Vec<Option<Tenso
 
 fn values(terms: &Terms<Plain>) -> Vec<(&'static str, Tensor<1>)> {
     let known = |x: &Tensor<1>| x.clone().without_autodiff();
-    let mut losses =
-        vec![("segmentation", known(&terms.segmentation)), ("auxiliary", known(&terms.auxiliary))];
+    let mut losses = vec![("segmentation", known(&terms.segmentation))];
     for (name, term) in [
+        ("auxiliary", &terms.auxiliary),
         ("cohesion", &terms.cohesion),
         ("divergence", &terms.divergence),
         ("classification", &terms.classification),

@@ -9,6 +9,7 @@ use loader::{BLUR_REACH, LoaderError};
 use models::network_check::NetworkError;
 use models::normalization::presets::NormPreset;
 
+use super::method_check::wrong_method;
 use super::{ColoursOn, Recipe, RecipeError, SamplingRecipe, SourceRecipe};
 use crate::method::Algorithm;
 use crate::schedule::Decay;
@@ -22,13 +23,14 @@ const SIDES: RangeInclusive<u64> = 32..=8192;
 const GPU_BLUR_SIGMA_LIMIT: f32 = (BLUR_RADIUS_MAX as f32 + 0.5) / BLUR_REACH as f32;
 
 /// The first contradiction: key, what was found, what was expected.
-type Finding = Option<(String, String, String)>;
+pub(super) type Finding = Option<(String, String, String)>;
 
 /// Refuses a recipe that cannot be trained as it says.
 pub(super) fn check(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
     let finding = wrong_integer(recipe)
         .or_else(|| wrong_float(recipe))
         .or_else(|| wrong_choice(recipe))
+        .or_else(|| wrong_method(recipe))
         .or_else(|| wrong_combination(recipe));
     match finding {
         None => Ok(()),
@@ -75,6 +77,7 @@ fn wrong_float(recipe: &Recipe) -> Finding {
         ("schedule.learning_rate", schedule.learning_rate, tiny..=LARGE),
         ("schedule.decay", decay, 0.0..=LARGE),
         ("schedule.inner_ratio", schedule.inner_ratio, 0.0..=LARGE),
+        ("schedule.first_inner_rate", schedule.first_inner_rate.unwrap_or(0.0), 0.0..=LARGE),
         ("optimizer.momentum", recipe.optimizer.momentum, 0.0..=0.9999),
         ("optimizer.weight_decay", recipe.optimizer.weight_decay, 0.0..=1.0),
         ("optimizer.clip_gradient_norm", recipe.optimizer.clip_gradient_norm, 0.0..=LARGE),

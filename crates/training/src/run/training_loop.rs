@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use burn::tensor::Tensor;
+use evaluation::memory::MemoryLine;
 use loader::{Batch, Loader, MetaRole};
 use models::network::Network;
 
@@ -14,6 +15,7 @@ use super::{Machine, Observer, RunError, RunFacts, first_memory};
 use crate::batches::Upload;
 use crate::checkpoint::{self, CHECKPOINT_FILE};
 use crate::loading::{LOADING_FILE, LoadingLine};
+use crate::memory_history::{MEMORY_FILE, MemoryHistory};
 use crate::method::{Algorithm, EmptyBatch};
 use crate::metrics::{METRICS_FILE, MetricsLine};
 use crate::optimizer::global_norm;
@@ -42,11 +44,18 @@ pub(super) fn train(
         Log::<MetricsLine>::open(out.join(METRICS_FILE), (!is_new).then_some(state.step))?;
     let mut loading =
         Log::<LoadingLine>::open(out.join(LOADING_FILE), (!is_new).then_some(state.step))?;
+    let mut memory_log = match network.config.memory {
+        true => {
+            Some(Log::<MemoryLine>::open(out.join(MEMORY_FILE), (!is_new).then_some(state.step))?)
+        }
+        false => None,
+    };
     if is_new {
         if needs_memory {
             let store = machine.store;
             first_memory::initialize(recipe, &network, &mut state, store, observer, &mut loading)?;
         }
+        state.memory_history = state.memory.as_ref().map(MemoryHistory::new);
         checkpoint::save(&checkpoint_path, &network, &state)?;
     }
     observer.phase("training", state.step, recipe.steps);
@@ -76,6 +85,11 @@ pub(super) fn train(
                 require_finite(&line, &state, recipe.method.empty_batch)?;
                 if logs {
                     log.append(&line)?;
+                    if let Some(log) = &mut memory_log
+                        && let Some(line) = logged_memory(&mut state)
+                    {
+                        log.append(&line)?;
+                    }
                 }
                 // A resumed run does not meet the damage before its checkpoint again.
                 if logs || damage.is_unlogged() {
@@ -93,6 +107,12 @@ pub(super) fn train(
     })();
     damage.log_rest(state.step, &batches, &mut loading)?;
     outcome
+}
+
+/// The memory's line; from now on the last logged value is the one of this step.
+fn logged_memory(state: &mut State) -> Option<MemoryLine> {
+    let (slots, history) = (state.memory.as_ref()?, state.memory_history.as_mut()?);
+    Some(history.log(state.step, slots))
 }
 
 /// A state that is not a number is never saved over one that is.
