@@ -30,7 +30,8 @@ struct Seen {
     statistics: Vec<Vec<f64>>,
 }
 
-/// `sum c y^2` over the logits of `images`, with `c` that depends on image and pixel.
+/// `sum c y^2` over logits and auxiliary logits of `images`, with `c` that depends on image and
+/// pixel; and the logits.
 fn loss<M: Mode>(
     network: &Network,
     pass: &mut Pass<'_, M>,
@@ -43,9 +44,12 @@ fn loss<M: Mode>(
     let x = part("images", [images.len(), 3, SIDE, SIDE]);
     let encoded = network.encode(pass, M::constant(x));
     let logits = network.decode(pass, encoded.skips, encoded.feature);
-    let weights = part("weights", M::dims(&logits));
-    let squares = M::mul(logits.clone(), logits.clone());
-    (M::linear(squares, |y| (y * weights.clone()).sum()), logits)
+    let auxiliary = network.auxiliary(pass, encoded.stage3);
+    let squares = |y: M::T<4>| {
+        let weights = part("weights", M::dims(&y));
+        M::linear(M::mul(y.clone(), y), |y| (y * weights.clone()).sum())
+    };
+    (M::add(squares(logits.clone()), squares(auxiliary)), logits)
 }
 
 fn seen(network: &Network, images: &Range<usize>, ranks: Option<&Arc<dyn Ranks>>) -> Seen {
