@@ -90,12 +90,13 @@ fn on_ranks(network: &Network, parts: &[Range<usize>]) -> Vec<Seen> {
 
 fn assert_close(what: &str, found: &[Vec<f64>], expected: &[Vec<f64>], tolerance: f64) {
     assert_eq!(found.len(), expected.len(), "{what}");
-    // Relative to the largest of all: some parameters have no influence but by rounding.
-    let size = expected.iter().map(|x| largest(x)).fold(0.0, f64::max);
-    assert!(size > 0.0, "{what}");
+    // Relative to the tensor, but not to one that has no influence but by rounding.
+    const FLOOR: f64 = 1e-3;
+    let floor = FLOOR * expected.iter().map(|x| largest(x)).fold(0.0, f64::max);
+    assert!(floor > 0.0, "{what}");
     for (found, expected) in found.iter().zip(expected) {
         let differences: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
-        let error = largest(&differences) / size;
+        let error = largest(&differences) / largest(expected).max(floor);
         assert!(found.len() == expected.len() && error <= tolerance, "{what}: error {error:e}");
     }
 }
@@ -112,9 +113,9 @@ fn summed(ranks: &[Seen], of: impl Fn(&Seen) -> &Vec<Vec<f64>>) -> Vec<Vec<f64>>
 
 /// Compares ranks of equal and unequal size, two and three, with the whole batch.
 fn check(network: &Network) {
-    // Sums of some 1e4 numbers in f64, taken in another order through some 20 layers: 1e-16 becomes
-    // 1e-13 and less; measured 2e-14.
-    const TOLERANCE: f64 = 1e-12;
+    // The ranks' sums are taken in another order. Variances of a few elements, as behind a pooled
+    // map, enlarge the rounding of 1e-16; measured 2e-12.
+    const TOLERANCE: f64 = 1e-10;
     let whole = seen(network, &(0..IMAGES), None);
     for parts in [[0..3, 3..6].as_slice(), &[0..2, 2..6], &[0..1, 1..3, 3..6]] {
         let ranks = on_ranks(network, parts);
