@@ -1,6 +1,7 @@
 //! Ranks as threads against one rank with the whole batch.
 
 use std::ops::Range;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor};
@@ -121,7 +122,7 @@ fn check(network: &Network) {
         let ranks = on_ranks(network, parts);
         let what = |quantity: &str| format!("{quantity} of {parts:?}");
         let logits = ranks.iter().flat_map(|rank| rank.logits.clone()).collect();
-        assert_close(&what("logits"), &[logits], &[whole.logits.clone()], TOLERANCE);
+        assert_close(&what("logits"), &[logits], from_ref(&whole.logits), TOLERANCE);
         let loss = ranks.iter().map(|rank| rank.loss).sum();
         assert_close(&what("loss"), &[vec![loss]], &[vec![whole.loss]], TOLERANCE);
         let gradients = summed(&ranks, |rank| &rank.gradients);
@@ -157,7 +158,7 @@ fn switchable_whitening_takes_mean_and_covariance_of_all_ranks() {
 fn one_rank_has_the_bits_of_a_pass_without_ranks() {
     let network = narrow(ModelName::DeepLabV3, ResNet18, 16);
     let alone = seen(&network, &(0..2), None);
-    let [rank] = <[_; 1]>::try_from(on_ranks(&network, &[0..2])).ok().unwrap();
+    let rank = on_ranks(&network, from_ref(&(0..2))).remove(0);
     assert_eq!(rank.logits, alone.logits);
     assert_eq!(rank.gradients, alone.gradients);
     assert_eq!(rank.products, alone.products);
