@@ -51,6 +51,7 @@ impl Episode {
             sgd: SgdSettings { momentum: 0.9, weight_decay: 5e-4, clip_gradient_norm: 0.0 },
             dropout: 0.0,
             seed: 0,
+            gradient_checkpointing: false,
         };
         let domains = (&self.meta_train, &self.meta_test);
         episodic_step(&self.network, &self.state, domains, (method, settings))

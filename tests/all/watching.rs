@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use burn::tensor::Tensor;
 use models::mode::{BatchStatistics, Conv, MemoryReadOf, Mode, Plain};
+use models::ranks::Exchange;
 
 thread_local! {
     /// Tests run on threads of their own, and a pass on one of them.
@@ -125,6 +126,10 @@ impl Mode for Watching {
         let MemoryReadOf { normalized, scores, weights, readout } =
             Plain::memory_read(features, memory, noise, temperature);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn sum_over_ranks(x: Tensor<1>, exchange: &Exchange) -> Tensor<1> {
+        Plain::sum_over_ranks(x, exchange)
     }
 
     fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {

@@ -25,6 +25,7 @@ pub mod normalization;
 pub mod onnx;
 pub mod pass;
 pub mod random;
+pub mod ranks;
 pub mod resize;
 pub mod summary;
 pub mod tangent;

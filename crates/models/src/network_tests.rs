@@ -25,7 +25,7 @@ const MODELS: [ModelName; 5] = [
 ];
 
 /// All widths divided by 16, one block per stage where that can be chosen.
-fn narrow(model: ModelName, backbone: BackboneName, output_stride: usize) -> Network {
+pub(crate) fn narrow(model: ModelName, backbone: BackboneName, output_stride: usize) -> Network {
     Network::new(narrow_config(model, backbone, output_stride))
 }
 
@@ -42,7 +42,7 @@ fn narrow_config(model: ModelName, backbone: BackboneName, output_stride: usize)
     }
 }
 
-fn random(name: &str, len: usize) -> Tensor<1> {
+pub(crate) fn random(name: &str, len: usize) -> Tensor<1> {
     let stream = Stream::named(name);
     let values: Vec<f64> = (0..len as u64).map(|i| stream.normal(i)).collect();
     tensor_from(&values, &Device::flex(), DType::F64)
@@ -50,7 +50,7 @@ fn random(name: &str, len: usize) -> Tensor<1> {
 
 /// Initial values, with gains and offsets of normalisation moved away from 1 and 0, so that no value
 /// lies on the kink of a ReLU.
-fn parameters(network: &Network) -> Vec<Tensor<1>> {
+pub(crate) fn parameters(network: &Network) -> Vec<Tensor<1>> {
     let initial = network.layout.init_parameters(3, &Device::flex(), DType::F64);
     let specs = &network.layout.parameters;
     let moved = |(tensor, spec): (Tensor<1>, &crate::layout::ParameterSpec)| {
@@ -93,7 +93,7 @@ fn host(leaves: &[Tensor<1>], gradient: impl Fn(&Tensor<1>) -> Option<Tensor<1>>
     values
 }
 
-fn largest(values: &[f64]) -> f64 {
+pub(crate) fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()))
 }
 

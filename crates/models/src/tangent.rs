@@ -8,6 +8,7 @@ use crate::mode::{
     BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryReadOf, Mode, NORMALIZE_EPSILON, Plain,
     max_pool3_options,
 };
+use crate::ranks::{Exchange, sum_over_ranks};
 
 /// A value with its tangent.
 #[derive(Clone, Debug)]
@@ -234,6 +235,13 @@ impl Mode for Tangent {
         };
         let readout = Self::matmul(weights.clone(), memory);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn sum_over_ranks(x: Dual<1>, exchange: &Exchange) -> Dual<1> {
+        Dual {
+            value: sum_over_ranks(x.value, exchange.clone()),
+            tangent: x.tangent.map(|t| sum_over_ranks(t, exchange.of("tangent"))),
+        }
     }
 
     fn exp<const D: usize>(x: Dual<D>) -> Dual<D> {
