@@ -1,7 +1,7 @@
 //! The memory's read, write, losses and gradients equal the reference's in all seven cases.
 
 use burn::tensor::{DType, Device, Tensor};
-use models::labels::{LabelBatch, LabelWeights};
+use models::labels::LabelBatch;
 use models::layout::tensor_from;
 use models::memory::{self, Read, ReadOptions, WriteOptions};
 use models::mode::{BatchStatistics, Plain};
@@ -118,16 +118,9 @@ impl<'a> Case<'a> {
     }
 
     fn write(&self, pass: &mut Pass<'_, Plain>) -> Tensor<2> {
-        let [_, _, height, width] = self.feature.dims();
-        let weights = self.labels.class_weights(
-            [height, width],
-            19,
-            LabelWeights::Soft,
-            &self.device,
-            self.dtype,
-        );
+        let labels = self.labels.maps(&self.device);
         let feature = self.feature.clone();
-        memory::write(pass, feature, &self.memory, &weights, WriteOptions::RELEASED)
+        memory::write(pass, feature, &self.memory, &labels, WriteOptions::RELEASED)
     }
 
     fn cohesion(&self, read: &Read<Plain>) -> Tensor<1> {

@@ -6,8 +6,9 @@
 //! batch normalisation of the code.
 
 use burn::tensor::{DType, Device, Tensor};
+use kernels::{ClassSums, SumRule, WriteRule};
 
-use crate::labels::ClassWeights;
+use crate::labels::{LabelMaps, LabelWeights};
 use crate::layout::{Init, Layout, tensor_from};
 use crate::mode::{Conv, Mode, Plain};
 use crate::pass::Pass;
@@ -87,12 +88,18 @@ pub struct WriteOptions {
     pub normalize_slots: bool,
     /// Whether U gets the L2-normalised feature (paper) or F as it is (code).
     pub update_reads_normalized: bool,
+    /// What full-resolution labels weigh at a feature pixel: soft (code) or hard (paper).
+    pub label_weights: LabelWeights,
 }
 
 impl WriteOptions {
     /// The released code's write.
-    pub const RELEASED: Self =
-        Self { momentum: 0.8, normalize_slots: true, update_reads_normalized: false };
+    pub const RELEASED: Self = Self {
+        momentum: 0.8,
+        normalize_slots: true,
+        update_reads_normalized: false,
+        label_weights: LabelWeights::Soft,
+    };
 }
 
 /// Moves each slot towards the mean updated feature of its class.
@@ -104,31 +111,19 @@ pub fn write<M: Mode>(
     pass: &mut Pass<'_, M>,
     feature: M::T<4>,
     memory: &Tensor<2>,
-    labels: &ClassWeights,
+    labels: &LabelMaps,
     options: WriteOptions,
 ) -> M::T<2> {
     let input = if options.update_reads_normalized { M::l2_normalize(feature, 1) } else { feature };
     let updated = pass.conv("memory.writenet.writefeat.0", input.clone(), Conv::POINTWISE);
     let updated = pass.batch_norm("memory.writenet.writefeat.1", updated);
     let updated = M::relu(M::add(input, updated));
-    let rows = M::l2_normalize(to_rows::<M>(updated), 1);
-    let sums = class_sums::<M>(rows, labels);
-
-    let classes = labels.totals.len();
-    let present = |total: &f64| *total != 0.0;
-    let keep: Vec<f64> =
-        labels.totals.iter().map(|t| if present(t) { options.momentum } else { 1.0 }).collect();
-    let gain: Vec<f64> = labels
-        .totals
-        .iter()
-        .map(|t| if present(t) { (1.0 - options.momentum) / t } else { 0.0 })
-        .collect();
-    let (device, dtype) = pass.placement();
-    let column = |values: &[f64]| tensor_from(values, &device, dtype).reshape([classes, 1]);
-    let old = memory.clone().detach() * column(&keep);
-    let gain = column(&gain);
-    let moved = M::add(M::constant(old), M::linear(sums, |x| x * gain.clone()));
-    if options.normalize_slots { M::l2_normalize(moved, 1) } else { moved }
+    let rule = WriteRule {
+        momentum: options.momentum,
+        normalize_slots: options.normalize_slots,
+        label_weights: options.label_weights,
+    };
+    M::memory_write(updated, labels, memory.clone(), rule)
 }
 
 /// Scores of the classifier G for every slot, `[K, K]`.
@@ -147,32 +142,31 @@ pub fn classify_slots<M: Mode>(pass: &Pass<'_, M>, memory: M::T<2>) -> M::T<2> {
 #[derive(Clone, Debug)]
 pub struct MemoryInit {
     sums: Tensor<2>,
-    totals: Vec<f64>,
+    totals: Tensor<1>,
 }
 
 impl MemoryInit {
     /// No pixel seen yet; `like` gives shape `[K, C]`, device and precision.
     #[must_use]
     pub fn new(like: &Tensor<2>) -> Self {
-        Self { sums: like.zeros_like(), totals: vec![0.0; like.dims()[0]] }
+        let totals = Tensor::zeros([like.dims()[0]], (&like.device(), like.dtype()));
+        Self { sums: like.zeros_like(), totals }
     }
 
     /// Adds a batch: `feature` `[B, C, h, w]`.
-    pub fn add(&mut self, feature: Tensor<4>, labels: &ClassWeights) {
-        let rows = Plain::l2_normalize(to_rows::<Plain>(feature), 1);
-        self.sums = self.sums.clone() + class_sums::<Plain>(rows, labels);
-        for (total, new) in self.totals.iter_mut().zip(&labels.totals) {
-            *total += new;
-        }
+    pub fn add(&mut self, feature: Tensor<4>, labels: &LabelMaps, label_weights: LabelWeights) {
+        let rule = SumRule { classes: self.totals.dims()[0], label_weights, normalize: true };
+        let ClassSums { sums, totals } = kernels::class_sums(feature, labels, rule);
+        self.sums = self.sums.clone() + sums;
+        self.totals = self.totals.clone() + totals;
     }
 
     /// The mean of each class, L2-normalised; a class never seen has a zero slot.
     #[must_use]
     pub fn finish(self) -> Tensor<2> {
-        let divisors: Vec<f64> =
-            self.totals.iter().map(|&t| if t == 0.0 { 1.0 } else { t }).collect();
-        let (device, dtype) = (self.sums.device(), self.sums.dtype());
-        let divisors = tensor_from(&divisors, &device, dtype).reshape([self.totals.len(), 1]);
+        let [classes, _] = self.sums.dims();
+        let never_seen = self.totals.clone().equal_elem(0.0);
+        let divisors = self.totals.mask_fill(never_seen, 1.0).reshape([classes, 1]);
         Plain::l2_normalize(self.sums / divisors, 1)
     }
 }
@@ -186,10 +180,4 @@ pub(crate) fn to_rows<M: Mode>(x: M::T<4>) -> M::T<2> {
 /// `[B h w, C]` to `[B, C, h, w]`.
 pub fn from_rows<M: Mode>(x: M::T<2>, [batch, channels, height, width]: [usize; 4]) -> M::T<4> {
     M::permute(M::reshape(x, [batch, height, width, channels]), [0, 3, 1, 2])
-}
-
-/// `sum_n w[n, k] rows[n, :]`, `[K, C]`.
-fn class_sums<M: Mode>(rows: M::T<2>, labels: &ClassWeights) -> M::T<2> {
-    let weights = labels.weights.clone().transpose();
-    M::linear(rows, |rows| weights.clone().matmul(rows))
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
-use kernels::{MemoryRead, conv2d};
+use kernels::{LabelMaps, MemoryRead, WriteRule, conv2d};
 
 use crate::layout::tensor_from;
 use crate::resize::resize_by_products;
@@ -126,6 +126,13 @@ pub trait Mode: Sized + 'static {
         noise: Option<Tensor<2>>,
         temperature: f64,
     ) -> MemoryReadOf<Self>;
+    /// The memory moved towards the class means of `[B, C, h, w]`: see [`kernels::memory_write`].
+    fn memory_write(
+        features: Self::T<4>,
+        labels: &LabelMaps,
+        memory: Tensor<2>,
+        rule: WriteRule,
+    ) -> Self::T<2>;
     /// Exponential function.
     fn exp<const D: usize>(x: Self::T<D>) -> Self::T<D>;
     /// `1 / sqrt(x)` of positive elements.
@@ -305,6 +312,15 @@ impl Mode for Plain {
         let MemoryRead { normalized, scores, weights, readout } =
             kernels::memory_read(features, memory, noise, temperature);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn memory_write(
+        features: Tensor<4>,
+        labels: &LabelMaps,
+        memory: Tensor<2>,
+        rule: WriteRule,
+    ) -> Tensor<2> {
+        kernels::memory_write(features, labels, memory, rule)
     }
 
     fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {

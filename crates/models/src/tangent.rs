@@ -2,7 +2,7 @@
 
 use burn::tensor::module::max_pool2d_with_indices;
 use burn::tensor::{Tensor, activation};
-use kernels::conv2d;
+use kernels::{LabelMaps, WriteRule, conv2d};
 
 use crate::mode::{
     BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryReadOf, Mode, NORMALIZE_EPSILON,
@@ -234,6 +234,20 @@ impl Mode for Tangent {
         };
         let readout = Self::matmul(weights.clone(), memory);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn memory_write(
+        features: Dual<4>,
+        labels: &LabelMaps,
+        memory: Tensor<2>,
+        rule: WriteRule,
+    ) -> Dual<2> {
+        let Some(tangent) = features.tangent else {
+            return Self::constant(kernels::memory_write(features.value, labels, memory, rule));
+        };
+        let (value, tangent) =
+            kernels::memory_write_pair(features.value, tangent, labels, memory, rule);
+        Dual::new(value, tangent)
     }
 
     fn exp<const D: usize>(x: Dual<D>) -> Dual<D> {

@@ -1,7 +1,7 @@
 //! One forward pass of the network with its losses.
 
 use burn::tensor::Tensor;
-use models::labels::{LabelBatch, PixelTargets};
+use models::labels::{LabelBatch, LabelMaps, PixelTargets};
 use models::memory::{self, ReadOptions, WriteOptions};
 use models::mode::Mode;
 use models::network::Network;
@@ -21,14 +21,17 @@ pub struct Samples {
     pub labels: LabelBatch,
     /// Full-resolution targets.
     pub targets: PixelTargets,
+    /// Full-resolution labels for the memory.
+    pub label_maps: LabelMaps,
 }
 
 impl Samples {
-    /// Uploads the targets of `labels` beside `image`.
+    /// Uploads `labels` beside `image`.
     #[must_use]
     pub fn new(image: Tensor<4>, labels: LabelBatch, classes: usize) -> Self {
         let targets = labels.targets(classes, &image.device(), image.dtype());
-        Self { image, labels, targets }
+        let label_maps = labels.maps(&image.device());
+        Self { image, labels, targets, label_maps }
     }
 }
 
@@ -85,8 +88,8 @@ pub fn run<M: Mode>(
             let old = M::value(&slots);
             let options = read_options(method, noise, [batch * height * width, classes], &old);
             let read = memory::read(pass, encoded.feature.clone(), slots, &options);
-            let written =
-                write.then(|| write_memory(pass, encoded.feature, &old, &samples.labels, method));
+            let written = write
+                .then(|| write_memory(pass, encoded.feature, &old, &samples.label_maps, method));
             let slot_scores = written.clone().map(|written| memory::classify_slots(pass, written));
             (read.feature, Some(read.scores), written, slot_scores)
         }
@@ -151,7 +154,7 @@ pub fn run_write<M: Mode>(
     method: &Method,
 ) -> M::T<2> {
     let encoded = network.encode(pass, M::constant(samples.image.clone()));
-    write_memory(pass, encoded.feature, old, &samples.labels, method)
+    write_memory(pass, encoded.feature, old, &samples.label_maps, method)
 }
 
 /// Options of a read of `[N, K]` scores under `method`, in the precision of `like`.
@@ -170,23 +173,14 @@ fn write_memory<M: Mode>(
     pass: &mut Pass<'_, M>,
     feature: M::T<4>,
     old: &Tensor<2>,
-    labels: &LabelBatch,
+    labels: &LabelMaps,
     method: &Method,
 ) -> M::T<2> {
-    let [_, _, height, width] = M::value(&feature).dims();
-    let (device, dtype) = pass.placement();
-    let classes = old.dims()[0];
-    let weights = labels.class_weights(
-        [height, width],
-        classes,
-        method.label_weights.into(),
-        &device.without_autodiff(),
-        dtype,
-    );
     let options = WriteOptions {
         momentum: method.memory_momentum,
         normalize_slots: method.normalize_slots,
         update_reads_normalized: method.update_reads_normalized,
+        label_weights: method.label_weights.into(),
     };
-    memory::write(pass, feature, old, &weights, options)
+    memory::write(pass, feature, old, labels, options)
 }

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use burn::tensor::{Int, Tensor};
+use kernels::{LabelMaps, WriteRule};
 
 use crate::mode::{BatchStatistics, Conv, MemoryReadOf, Mode};
 use graph::{Node, Operation};
@@ -215,6 +216,10 @@ impl Mode for Trace {
         let weights = weights.named("memory.read.weights");
         let readout = Self::matmul(weights.clone(), memory).named("memory.read.readout");
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn memory_write(_: Traced<4>, _: &LabelMaps, _: Tensor<2>, _: WriteRule) -> Traced<2> {
+        untraceable("memory_write")
     }
 
     fn scale<const D: usize>(x: Traced<D>, factor: f64) -> Traced<D> {
