@@ -3,12 +3,12 @@
 use burn::tensor::{DType, Device, Tensor};
 use models::labels::LabelBatch;
 use models::layout::tensor_from;
-use models::memory::{self, Read, ReadOptions, WriteOptions};
-use models::mode::{BatchStatistics, Plain};
+use models::memory::{self, Read, ReadOptions, SlotSum, WriteOptions};
+use models::mode::{BatchStatistics, MemoryDivergenceOf, Plain};
 use models::network::{Network, NetworkConfig};
 use models::pass::{Normalization, Pass, updated_statistics};
 use training::losses;
-use training::method::{EmptyBatch, SlotReduction};
+use training::method::EmptyBatch;
 
 use crate::golden::{GoldenFile, assert_close, values};
 
@@ -146,9 +146,8 @@ impl<'a> Case<'a> {
         let read = self.read(&mut pass, self.memory.clone());
         let cohesion = self.cohesion(&read);
         let written = self.write(&mut pass);
-        let divergence = losses::divergence::<Plain>(written.clone());
-        let scores = memory::classify_slots::<Plain>(&pass, written.clone());
-        let classification = losses::classification::<Plain>(scores, SlotReduction::Mean);
+        let MemoryDivergenceOf { divergence, classification } =
+            memory::slot_losses::<Plain>(&pass, written.clone(), SlotSum::Mean);
         let total = (read.feature.clone() * self.input::<4>("cR")).sum()
             + cohesion.clone().mul_scalar(0.02)
             + divergence.clone().mul_scalar(0.4)
@@ -186,13 +185,14 @@ impl<'a> Case<'a> {
                 case.cohesion(&read)
             }),
             ("div", |case| {
-                losses::divergence::<Plain>(case.write(&mut case.pass(Normalization::Batch)))
+                let mut pass = case.pass(Normalization::Batch);
+                let written = case.write(&mut pass);
+                memory::slot_losses::<Plain>(&pass, written, SlotSum::Mean).divergence
             }),
             ("cls", |case| {
                 let mut pass = case.pass(Normalization::Batch);
                 let written = case.write(&mut pass);
-                let scores = memory::classify_slots::<Plain>(&pass, written);
-                losses::classification::<Plain>(scores, SlotReduction::Mean)
+                memory::slot_losses::<Plain>(&pass, written, SlotSum::Mean).classification
             }),
         ];
         for (name, loss) in losses {

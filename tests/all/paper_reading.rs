@@ -60,9 +60,13 @@ fn a_batch_without_labels_has_loss_zero_or_nan_and_no_gradient_either_way() {
 
 #[test]
 fn the_sum_over_slots_is_the_mean_times_their_number() {
-    let scores = golden::memory(16, &Device::flex(), DType::F64).narrow(1, 0, 16);
-    let square = scores.clone().matmul(scores.transpose());
-    let loss = |reduction| values(&losses::classification::<Plain>(square.clone(), reduction))[0];
+    let memory = golden::memory(16, &Device::flex(), DType::F64);
+    let bias = memory.clone().slice_dim(1, 0..1).reshape([19]);
+    let loss = |reduction: SlotReduction| {
+        let (memory, weight, bias) = (memory.clone(), memory.clone(), bias.clone());
+        let losses = Plain::memory_divergence(memory, weight, bias, reduction.into());
+        values(&losses.classification)[0]
+    };
     let (mean, sum) = (loss(SlotReduction::Mean), loss(SlotReduction::Sum));
     assert_close("sum", &[sum], &[19.0 * mean], TOLERANCE);
 }

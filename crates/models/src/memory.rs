@@ -6,11 +6,12 @@
 //! batch normalisation of the code.
 
 use burn::tensor::{DType, Device, Tensor};
+pub use kernels::SlotSum;
 use kernels::{ClassSums, SumRule, WriteRule};
 
 use crate::labels::{LabelMaps, LabelWeights};
 use crate::layout::{Init, Layout, tensor_from};
-use crate::mode::{Conv, Mode, Plain};
+use crate::mode::{Conv, MemoryDivergenceOf, Mode, Plain};
 use crate::pass::Pass;
 use crate::random::Stream;
 
@@ -126,14 +127,18 @@ pub fn write<M: Mode>(
     M::memory_write(updated, labels, memory.clone(), rule)
 }
 
-/// Scores of the classifier G for every slot, `[K, K]`.
-pub fn classify_slots<M: Mode>(pass: &Pass<'_, M>, memory: M::T<2>) -> M::T<2> {
-    let weight = M::linear(pass.parameter::<2>("memory.clsfier.weight"), Tensor::transpose);
-    let bias = M::linear(pass.parameter::<1>("memory.clsfier.bias"), |x| {
-        let classes = x.dims()[0];
-        x.reshape([1, classes])
-    });
-    M::add(M::matmul(memory, weight), bias)
+/// How alike the slots of a written memory, `[K, C]`, are, and how well the classifier G tells them
+/// apart.
+///
+/// Source: Eq. 7, `diversityloss` and `classification_loss` of `Memory_sup`.
+pub fn slot_losses<M: Mode>(
+    pass: &Pass<'_, M>,
+    memory: M::T<2>,
+    slot_sum: SlotSum,
+) -> MemoryDivergenceOf<M> {
+    let weight = pass.parameter::<2>("memory.clsfier.weight");
+    let bias = pass.parameter::<1>("memory.clsfier.bias");
+    M::memory_divergence(memory, weight, bias, slot_sum)
 }
 
 /// Running sums of normalised features per class, for the memory's first value.

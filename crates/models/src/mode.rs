@@ -12,7 +12,7 @@ use std::ops::Range;
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
-use kernels::{LabelMaps, MemoryRead, WriteRule, conv2d};
+use kernels::{LabelMaps, MemoryDivergence, MemoryRead, SlotSum, WriteRule, conv2d};
 
 use crate::layout::tensor_from;
 use crate::resize::resize_by_products;
@@ -133,6 +133,14 @@ pub trait Mode: Sized + 'static {
         memory: Tensor<2>,
         rule: WriteRule,
     ) -> Self::T<2>;
+    /// The losses of a written memory, `[K, C]`, and a classifier of its slots, `[K, C]` and `[K]`:
+    /// see [`kernels::memory_divergence`].
+    fn memory_divergence(
+        memory: Self::T<2>,
+        weight: Self::T<2>,
+        bias: Self::T<1>,
+        slot_sum: SlotSum,
+    ) -> MemoryDivergenceOf<Self>;
     /// Exponential function.
     fn exp<const D: usize>(x: Self::T<D>) -> Self::T<D>;
     /// `1 / sqrt(x)` of positive elements.
@@ -204,6 +212,14 @@ pub struct MemoryReadOf<M: Mode> {
     pub weights: M::T<2>,
     /// Weighted sum of the slots, `[N, C]`.
     pub readout: M::T<2>,
+}
+
+/// Result of [`Mode::memory_divergence`], each `[1]`.
+pub struct MemoryDivergenceOf<M: Mode> {
+    /// Mean positive inner product of different slots.
+    pub divergence: M::T<1>,
+    /// Cross entropy of the classifier's scores of each slot against its own class.
+    pub classification: M::T<1>,
 }
 
 /// Ordinary forward pass.
@@ -321,6 +337,17 @@ impl Mode for Plain {
         rule: WriteRule,
     ) -> Tensor<2> {
         kernels::memory_write(features, labels, memory, rule)
+    }
+
+    fn memory_divergence(
+        memory: Tensor<2>,
+        weight: Tensor<2>,
+        bias: Tensor<1>,
+        slot_sum: SlotSum,
+    ) -> MemoryDivergenceOf<Self> {
+        let MemoryDivergence { divergence, classification } =
+            kernels::memory_divergence(memory, weight, bias, slot_sum);
+        MemoryDivergenceOf { divergence, classification }
     }
 
     fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {

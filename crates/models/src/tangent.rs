@@ -2,11 +2,11 @@
 
 use burn::tensor::module::max_pool2d_with_indices;
 use burn::tensor::{Tensor, activation};
-use kernels::{LabelMaps, WriteRule, conv2d};
+use kernels::{LabelMaps, SlotSum, WriteRule, conv2d, pair_scale};
 
 use crate::mode::{
-    BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryReadOf, Mode, NORMALIZE_EPSILON,
-    max_pool3_options,
+    BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode,
+    NORMALIZE_EPSILON, max_pool3_options,
 };
 
 /// A value with its tangent.
@@ -248,6 +248,31 @@ impl Mode for Tangent {
         let (value, tangent) =
             kernels::memory_write_pair(features.value, tangent, labels, memory, rule);
         Dual::new(value, tangent)
+    }
+
+    fn memory_divergence(
+        memory: Dual<2>,
+        weight: Dual<2>,
+        bias: Dual<1>,
+        slot_sum: SlotSum,
+    ) -> MemoryDivergenceOf<Self> {
+        let slots = memory.value.dims()[0];
+        let own = Tensor::<2>::eye(slots, &memory.value.device());
+        let own = own.cast(memory.value.dtype()).detach();
+        let others = own.clone().neg().add_scalar(1.0);
+        let transposed = Self::linear(memory.clone(), Tensor::transpose);
+        let cosines = Self::relu(Self::matmul(memory.clone(), transposed));
+        let scores = Self::add(
+            Self::matmul(memory, Self::linear(weight, Tensor::transpose)),
+            Self::reshape(bias, [1, slots]),
+        );
+        let summed = |x: Dual<2>, mask: Tensor<2>, scale: f64| {
+            Self::linear(x, |x| (x * mask.clone()).sum().mul_scalar(scale))
+        };
+        MemoryDivergenceOf {
+            divergence: summed(cosines, others, pair_scale(slots)),
+            classification: summed(Self::log_softmax(scores, 1), own, -slot_sum.scale(slots)),
+        }
     }
 
     fn exp<const D: usize>(x: Dual<D>) -> Dual<D> {

@@ -82,7 +82,7 @@ pub fn run<M: Mode>(
     let [batch, _, height, width] = M::value(&encoded.feature).dims();
     let (device, dtype) = pass.placement();
 
-    let (decoded, scores, written, slot_scores) = match memory {
+    let (decoded, scores, written, slot_losses) = match memory {
         None => (encoded.feature, None, None, None),
         Some(MemoryInput { slots, write }) => {
             let old = M::value(&slots);
@@ -90,8 +90,10 @@ pub fn run<M: Mode>(
             let read = memory::read(pass, encoded.feature.clone(), slots, &options);
             let written = write
                 .then(|| write_memory(pass, encoded.feature, &old, &samples.label_maps, method));
-            let slot_scores = written.clone().map(|written| memory::classify_slots(pass, written));
-            (read.feature, Some(read.scores), written, slot_scores)
+            let slot_losses = written.clone().map(|written| {
+                memory::slot_losses(pass, written, method.classification_reduction.into())
+            });
+            (read.feature, Some(read.scores), written, slot_losses)
         }
     };
     let logits = network.decode(pass, encoded.skips, decoded);
@@ -109,9 +111,8 @@ pub fn run<M: Mode>(
         let targets = at_feature.as_ref().unwrap_or(&samples.targets);
         losses::cohesion::<M>(scores, [batch, height, width], targets, method.empty_batch)
     });
-    let divergence = written.clone().map(losses::divergence::<M>);
-    let classification = slot_scores
-        .map(|scores| losses::classification::<M>(scores, method.classification_reduction));
+    let (divergence, classification) =
+        slot_losses.map(|found| (found.divergence, found.classification)).unzip();
 
     let whitening = network.config.whitening.map(|whitening| {
         let masks: Vec<CovarianceMask> = encoded

@@ -12,9 +12,9 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use burn::tensor::{Int, Tensor};
-use kernels::{LabelMaps, WriteRule};
+use kernels::{LabelMaps, SlotSum, WriteRule};
 
-use crate::mode::{BatchStatistics, Conv, MemoryReadOf, Mode};
+use crate::mode::{BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode};
 use graph::{Node, Operation};
 
 pub use recording::{Recording, record};
@@ -220,6 +220,15 @@ impl Mode for Trace {
 
     fn memory_write(_: Traced<4>, _: &LabelMaps, _: Tensor<2>, _: WriteRule) -> Traced<2> {
         untraceable("memory_write")
+    }
+
+    fn memory_divergence(
+        _: Traced<2>,
+        _: Traced<2>,
+        _: Traced<1>,
+        _: SlotSum,
+    ) -> MemoryDivergenceOf<Self> {
+        untraceable("memory_divergence")
     }
 
     fn scale<const D: usize>(x: Traced<D>, factor: f64) -> Traced<D> {
