@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Tensor};
 use models::labels::LabelBatch;
 use models::layout::tensor_from;
-use models::memory::{self, Read, ReadOptions, SlotSum, WriteOptions};
+use models::memory::{self, Noise, Read, ReadOptions, SlotSum, WriteOptions};
 use models::mode::{BatchStatistics, MemoryDivergenceOf, Plain};
 use models::network::{Network, NetworkConfig};
 use models::pass::{Normalization, Pass, updated_statistics};
@@ -112,7 +112,10 @@ impl<'a> Case<'a> {
     }
 
     fn read(&self, pass: &mut Pass<'_, Plain>, memory: Tensor<2>) -> Read<Plain> {
-        let noise = (self.name == "G").then(|| self.input::<2>("gumbel_memory"));
+        let noise = match self.name {
+            "G" => Noise::Given(self.input("gumbel_memory")),
+            _ => Noise::None,
+        };
         let options = ReadOptions { temperature: 1.0, noise };
         memory::read(pass, self.feature.clone(), memory, &options)
     }

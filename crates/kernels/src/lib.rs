@@ -18,7 +18,7 @@ pub use launch::compiles_wgsl;
 pub use memory_divergence::{
     MemoryDivergence, SlotSum, memory_divergence, memory_divergence_plain, pair_scale,
 };
-pub use memory_read::{MemoryRead, memory_read, memory_read_plain};
+pub use memory_read::{MemoryRead, Noise, gumbel, memory_read, memory_read_plain};
 pub use memory_write::{
     ClassSums, SumRule, WriteRule, class_sums, class_sums_plain, memory_write, memory_write_pair,
     memory_write_plain,

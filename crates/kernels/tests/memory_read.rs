@@ -2,7 +2,7 @@
 //! operations on the CPU, and WGSL on a software Vulkan adapter.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use kernels::{MemoryRead, device::software_vulkan, memory_read, memory_read_plain};
+use kernels::{MemoryRead, Noise, device::software_vulkan, memory_read, memory_read_plain};
 use shaders::{
     memory_read::{self as forward, Inputs, Outputs},
     memory_read_feature_gradient, memory_read_memory_gradient, memory_read_score_gradient,
@@ -120,7 +120,7 @@ fn list(tensor: Tensor<2>) -> Vec<f64> {
     tensor.into_data().convert::<f64>().try_into_vec().expect("f64 values")
 }
 
-type Read = fn(Tensor<2>, Tensor<2>, Option<Tensor<2>>, f64) -> MemoryRead;
+type Read = fn(Tensor<2>, Tensor<2>, Noise, f64) -> MemoryRead;
 
 fn functional(read: &MemoryRead, case: &Case, device: &Device, dtype: DType) -> Tensor<1> {
     let of = &case.functional;
@@ -137,13 +137,20 @@ fn run(case: &Case, read: Read, device: &Device, dtype: DType) -> Found {
     let device = device.clone().autodiff();
     let features = tensor(&case.features, case.channels, &device, dtype).require_grad();
     let memory = tensor(&case.memory, case.channels, &device, dtype).require_grad();
-    let noise = case.noise.as_ref().map(|noise| tensor(noise, case.slots, &device, dtype));
+    let noise = given(case, &device, dtype);
     let read = read(features.clone(), memory.clone(), noise, case.temperature);
     let gradients = functional(&read, case, &device, dtype).backward();
     Found {
         outputs: lists(read),
         feature_gradient: list(features.grad(&gradients).expect("a gradient")),
         memory_gradient: list(memory.grad(&gradients).expect("a gradient")),
+    }
+}
+
+fn given(case: &Case, device: &Device, dtype: DType) -> Noise {
+    match &case.noise {
+        Some(noise) => Noise::Given(tensor(noise, case.slots, device, dtype)),
+        None => Noise::None,
     }
 }
 
@@ -298,7 +305,7 @@ fn the_gradient_of_each_result_alone_is_right() {
 
         let features = tensor(&case.features, 33, &device, DType::F32).require_grad();
         let memory = tensor(&case.memory, 33, &device, DType::F32).require_grad();
-        let noise = case.noise.as_ref().map(|noise| tensor(noise, 19, &device, DType::F32));
+        let noise = given(&case, &device, DType::F32);
         let read = memory_read(features.clone(), memory.clone(), noise, 1.0);
         let of = &case.functional;
         let (output, of, columns) = match used {
@@ -330,7 +337,8 @@ fn strided_inputs_and_gradients_give_the_bits_of_contiguous_ones() {
     };
     let features = strided(&case.features, 33);
     let memory = strided(&case.memory, 33);
-    let read = memory_read(features.clone().transpose(), memory.clone().transpose(), None, 1.0);
+    let read =
+        memory_read(features.clone().transpose(), memory.clone().transpose(), Noise::None, 1.0);
     let of = &case.functional;
     let term = |output: &Tensor<2>, of: &[f64], columns: usize| {
         let of = tensor(of, columns, &device, DType::F32).transpose();
@@ -361,7 +369,7 @@ fn evaluation_without_autodiff_gives_the_bits_of_training() {
     let device = wgpu();
     let features = tensor(&case.features, 33, &device, DType::F32);
     let memory = tensor(&case.memory, 33, &device, DType::F32);
-    let outputs = lists(memory_read(features, memory, None, 1.0));
+    let outputs = lists(memory_read(features, memory, Noise::None, 1.0));
     assert!(outputs == run_wgsl(&case).outputs, "bits differ");
 }
 
@@ -371,7 +379,7 @@ fn a_memory_that_is_constant_leaves_the_gradient_of_the_features() {
     let device = wgpu().autodiff().gradient_checkpointing();
     let features = tensor(&case.features, 33, &device, DType::F32).require_grad();
     let memory = tensor(&case.memory, 33, &device, DType::F32);
-    let read = memory_read(features.clone(), memory.clone(), None, 1.0);
+    let read = memory_read(features.clone(), memory.clone(), Noise::None, 1.0);
     let gradients = functional(&read, &case, &device, DType::F32).backward();
     assert!(memory.grad(&gradients).is_none());
     let found = list(features.grad(&gradients).unwrap());
@@ -385,7 +393,7 @@ fn no_pixels_are_no_results_and_no_gradient() {
         let features = Tensor::<2>::zeros([0, 16], &device);
         let memory = tensor(&Case::new(1, 16, 2).memory, 16, &device, DType::F32).require_grad();
         for read in [memory_read, memory_read_plain] as [Read; 2] {
-            let read = read(features.clone(), memory.clone(), None, 1.0);
+            let read = read(features.clone(), memory.clone(), Noise::None, 1.0);
             assert_eq!(read.normalized.dims(), [0, 16]);
             assert_eq!(read.scores.dims(), [0, 2]);
             assert_eq!(read.weights.dims(), [0, 2]);
@@ -393,5 +401,49 @@ fn no_pixels_are_no_results_and_no_gradient() {
             let gradients = (read.readout.sum() + memory.clone().sum()).backward();
             assert_eq!(list(memory.grad(&gradients).expect("a gradient")), [1.0; 32]);
         }
+    }
+}
+
+/// A read of `pixels` that differ in nothing but their noise, drawn from `key`: every score is 0.
+fn drawn(key: u64, pixels: usize, slots: usize, device: &Device) -> Vec<f64> {
+    let features = Tensor::<2>::zeros([pixels, 4], (device, DType::F32));
+    let memory = Tensor::<2>::zeros([slots, 4], (device, DType::F32));
+    list(memory_read(features, memory, Noise::Drawn(key), 1.0).weights)
+}
+
+#[test]
+fn drawn_noise_is_the_streams_to_the_roundings_of_f32() {
+    for (key, slots) in [(0, 2), (u64::MAX, 19), (0x0123_4567_89ab_cdef, 150)] {
+        let found = drawn(key, 500, slots, &wgpu());
+        for (pixel, weights) in found.chunks_exact(slots).enumerate() {
+            let noise = |slot: usize| kernels::gumbel(key, (pixel * slots + slot) as u64);
+            let largest = (0..slots).max_by(|&a, &b| noise(a).total_cmp(&noise(b))).expect("slots");
+            for (slot, weight) in weights.iter().enumerate() {
+                // Weights are proportional to the exponentials: their logarithms differ as the
+                // noise does. Two logarithms with errors of 2^-21 each, and the noise's own rounding.
+                let found = (weight / weights[largest]).ln();
+                let expected = noise(slot) - noise(largest);
+                assert!((found - expected).abs() < 3e-6, "{pixel}, {slot}: {found} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_read_with_drawn_noise_agrees_in_all_three_ways_forward_and_backward() {
+    const KEY: u64 = 0xfedc_ba98_7654_3210;
+    for (pixels, channels, slots) in [(1, 16, 2), (37, 33, 19), (130, 256, 150)] {
+        let mut case = Case::new(pixels, channels, slots);
+        let drawn = (0..pixels * slots).map(|index| kernels::gumbel(KEY, index as u64));
+        case.noise = Some(drawn.collect());
+        let expected = reference(&case);
+        let wgsl: Read = |features, memory, _, temperature| {
+            memory_read(features, memory, Noise::Drawn(KEY), temperature)
+        };
+        let what = format!("N {pixels}, C {channels}, K {slots}");
+        let found = run(&case, wgsl, &wgpu(), DType::F32);
+        assert_same(&format!("WGSL: {what}"), &found, &expected, F32_TOLERANCE);
+        let found = run(&case, wgsl, &Device::flex(), DType::F32);
+        assert_same(&format!("Burn: {what}"), &found, &expected, F32_TOLERANCE);
     }
 }

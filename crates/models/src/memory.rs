@@ -5,15 +5,14 @@
 //! Where paper and released code differ, the difference is a setting here, but for U: it has the
 //! batch normalisation of the code.
 
-use burn::tensor::{DType, Device, Tensor};
-pub use kernels::SlotSum;
+use burn::tensor::Tensor;
 use kernels::{ClassSums, SumRule, WriteRule};
+pub use kernels::{Noise, SlotSum};
 
 use crate::labels::{LabelMaps, LabelWeights};
-use crate::layout::{Init, Layout, tensor_from};
+use crate::layout::{Init, Layout};
 use crate::mode::{Conv, MemoryDivergenceOf, Mode, Plain};
 use crate::pass::Pass;
-use crate::random::Stream;
 
 /// Declares the memory's parameters: read convolution, update network U, classifier G.
 pub(crate) fn declare(layout: &mut Layout, classes: usize, channels: usize) {
@@ -41,21 +40,13 @@ pub struct Read<M: Mode> {
 pub struct ReadOptions {
     /// Divides the scores before the softmax; 1 in paper and code.
     pub temperature: f64,
-    /// Gumbel noise `[N, K]` added to the scores (released code); `None` is the paper's softmax.
-    pub noise: Option<Tensor<2>>,
+    /// Gumbel noise added to the scores (released code), or none, the paper's softmax.
+    pub noise: Noise,
 }
 
 impl ReadOptions {
     /// The paper's read: softmax, no temperature.
-    pub const PAPER: Self = Self { temperature: 1.0, noise: None };
-}
-
-/// Standard Gumbel noise `[N, K]` from `stream`, as in `torch.nn.functional.gumbel_softmax`.
-#[must_use]
-pub fn gumbel_noise(stream: Stream, shape: [usize; 2], device: &Device, dtype: DType) -> Tensor<2> {
-    let len = (shape[0] * shape[1]) as u64;
-    let values: Vec<f64> = (0..len).map(|index| stream.gumbel(index)).collect();
-    tensor_from(&values, &device.clone().without_autodiff(), dtype).reshape(shape)
+    pub const PAPER: Self = Self { temperature: 1.0, noise: Noise::None };
 }
 
 /// Reads the memory for every pixel of F.

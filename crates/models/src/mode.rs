@@ -12,7 +12,7 @@ use std::ops::Range;
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
-use kernels::{LabelMaps, MemoryDivergence, MemoryRead, SlotSum, WriteRule, conv2d};
+use kernels::{LabelMaps, MemoryDivergence, MemoryRead, Noise, SlotSum, WriteRule, conv2d};
 
 use crate::layout::tensor_from;
 use crate::resize::resize_by_products;
@@ -123,7 +123,7 @@ pub trait Mode: Sized + 'static {
     fn memory_read(
         features: Self::T<2>,
         memory: Self::T<2>,
-        noise: Option<Tensor<2>>,
+        noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self>;
     /// The memory moved towards the class means of `[B, C, h, w]`: see [`kernels::memory_write`].
@@ -322,7 +322,7 @@ impl Mode for Plain {
     fn memory_read(
         features: Tensor<2>,
         memory: Tensor<2>,
-        noise: Option<Tensor<2>>,
+        noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
         let MemoryRead { normalized, scores, weights, readout } =

@@ -2,7 +2,7 @@
 
 use burn::tensor::module::max_pool2d_with_indices;
 use burn::tensor::{Tensor, activation};
-use kernels::{LabelMaps, SlotSum, WriteRule, conv2d, pair_scale};
+use kernels::{LabelMaps, Noise, SlotSum, WriteRule, conv2d, pair_scale};
 
 use crate::mode::{
     BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode,
@@ -216,13 +216,14 @@ impl Mode for Tangent {
     fn memory_read(
         features: Dual<2>,
         memory: Dual<2>,
-        noise: Option<Tensor<2>>,
+        noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
         let normalized = Self::l2_normalize(features, 1);
         let slots = Self::linear(memory.clone(), Tensor::transpose);
         let scores = Self::matmul(normalized.clone(), slots);
-        let noisy = match noise {
+        let like = &scores.value;
+        let noisy = match noise.tensor(like.dims(), &like.device(), like.dtype()) {
             Some(noise) => Self::add(scores.clone(), Self::constant(noise)),
             None => scores.clone(),
         };

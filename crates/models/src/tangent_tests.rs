@@ -1,7 +1,7 @@
 //! Every operation's tangent against finite differences, in f64 away from kinks.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use kernels::{LabelMaps, LabelWeights, SlotSum, WriteRule};
+use kernels::{LabelMaps, LabelWeights, Noise, SlotSum, WriteRule};
 
 use crate::layout::tensor_from;
 use crate::mode::{BatchStatistics, Conv, Mode, Plain};
@@ -150,7 +150,7 @@ fn memory_read<M: Mode>(x: M::T<1>) -> M::T<4> {
     let features = part::<M, 2>(&x, 0, [6, 4]);
     let memory = M::l2_normalize(part::<M, 2>(&x, 24, [5, 4]), 1);
     let noise = random("noise", 30).reshape([6, 5]);
-    let read = M::memory_read(features, memory, Some(noise), 0.5);
+    let read = M::memory_read(features, memory, Noise::Given(noise), 0.5);
     let all = M::cat(vec![read.normalized, read.scores, read.weights, read.readout], 1);
     M::linear(all, |x| x.reshape([6, 18, 1, 1]))
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use models::labels::{LabelBatch, LabelMaps, PixelTargets};
-use models::memory::{self, ReadOptions, WriteOptions};
+use models::memory::{self, Noise, ReadOptions, WriteOptions};
 use models::mode::Mode;
 use models::network::Network;
 use models::normalization::whitening_loss::{CovarianceMask, whitening_loss};
@@ -86,7 +86,7 @@ pub fn run<M: Mode>(
         None => (encoded.feature, None, None, None),
         Some(MemoryInput { slots, write }) => {
             let old = M::value(&slots);
-            let options = read_options(method, noise, [batch * height * width, classes], &old);
+            let options = read_options(method, noise);
             let read = memory::read(pass, encoded.feature.clone(), slots, &options);
             let written = write
                 .then(|| write_memory(pass, encoded.feature, &old, &samples.label_maps, method));
@@ -158,15 +158,11 @@ pub fn run_write<M: Mode>(
     write_memory(pass, encoded.feature, old, &samples.label_maps, method)
 }
 
-/// Options of a read of `[N, K]` scores under `method`, in the precision of `like`.
-fn read_options(
-    method: &Method,
-    noise: Stream,
-    shape: [usize; 2],
-    like: &Tensor<2>,
-) -> ReadOptions {
-    let noise = (method.read == ReadWeights::Gumbel)
-        .then(|| memory::gumbel_noise(noise, shape, &like.device(), like.dtype()));
+fn read_options(method: &Method, noise: Stream) -> ReadOptions {
+    let noise = match method.read {
+        ReadWeights::Gumbel => noise.read_noise(),
+        ReadWeights::Softmax => Noise::None,
+    };
     ReadOptions { temperature: method.read_temperature, noise }
 }
 
