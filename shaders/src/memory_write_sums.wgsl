@@ -15,8 +15,8 @@
 //
 // One workgroup sums one block for LANES channels and SLOTS classes: PIXELS pixels at a time, all
 // channels are read for the norm and the own ones kept in workgroup memory; one lane weighs one
-// pixel's labels; then one lane holds one channel of all SLOTS classes. Without atomics, in one
-// fixed order.
+// pixel's labels for four classes; then one lane holds one channel of all SLOTS classes. Without
+// atomics, in one fixed order.
 //
 // Dispatch: x = ceil(N / block_pixels), y = ceil(C / LANES), z = ceil(K / SLOTS).
 // Limits: block_pixels a multiple of PIXELS; x, y, z <= 65535; N * C, B H W and
@@ -52,20 +52,30 @@ struct Parameters {
 var<workgroup> uniform_parameters: Parameters;
 var<workgroup> tile: array<f32, LANES * TILE_STRIDE>; // [channel][pixel]
 var<workgroup> norm_partials: array<f32, LANES>; // [pixel][norm lane]
-var<workgroup> weight_tile: array<f32, PIXELS * SLOTS>; // [pixel][class]
-var<workgroup> scaled_tile: array<vec4<f32>, PIXELS * SLOT_QUADS>; // [pixel][quad of classes]
+var<workgroup> scales: array<f32, PIXELS>;
+var<workgroup> weight_tile: array<vec4<f32>, PIXELS * SLOT_QUADS>; // [pixel][quad of classes]
 
 fn label_at(index: u32) -> u32 {
     return (labels[index / 4u] >> (8u * (index % 4u))) & 255u;
 }
 
-// Adds one label's weight to its class, if this workgroup holds that class.
-fn add_label(row: u32, index: u32, weight: f32, first_slot: u32, classes: u32) {
-    let class_id = label_at(index);
-    let slot = class_id - first_slot; // wraps below first_slot
-    if class_id < classes && slot < SLOTS {
-        weight_tile[row * SLOTS + slot] += weight;
+// The label weights of a pixel for four classes from first_class on.
+fn weights_at(pixel: u32, first_class: u32, shape: Parameters) -> vec4<f32> {
+    let plane = shape.height * shape.width;
+    let image = (pixel / plane) * shape.label_height * shape.label_width;
+    let row_tap = taps[(pixel % plane) / shape.width];
+    let column_tap = taps[shape.height + pixel % shape.width];
+    let row_weights = bitcast<vec2<f32>>(row_tap.zw);
+    let column_weights = bitcast<vec2<f32>>(column_tap.zw);
+    let class_ids = first_class + vec4<u32>(0u, 1u, 2u, 3u);
+    var sum = vec4<f32>();
+    for (var i = 0u; i < 4u; i++) {
+        let label_row = image + row_tap[i / 2u] * shape.label_width;
+        let class_id = label_at(label_row + column_tap[i % 2u]);
+        let weight = vec4<f32>(row_weights[i / 2u] * column_weights[i % 2u]);
+        sum += select(vec4<f32>(), weight, class_ids == vec4<u32>(class_id));
     }
+    return sum;
 }
 
 @compute @workgroup_size(LANES)
@@ -83,7 +93,7 @@ fn main(
     let first_slot = workgroup.z * SLOTS;
 
     var sums = array<vec4<f32>, SLOT_QUADS>();
-    var total = 0.0;
+    var totals = vec4<f32>();
     for (var tile_start = 0u; tile_start < shape.block_pixels; tile_start += PIXELS) {
         workgroupBarrier();
         // Channels under the norm, the own ones into the tile.
@@ -106,57 +116,35 @@ fn main(
         norm_partials[load_row * NORM_LANES + lane / PIXELS] = squares;
         workgroupBarrier();
 
-        // Label weights, once as they are and once divided by the norm.
-        if lane < PIXELS {
-            for (var slot = 0u; slot < SLOTS; slot++) {
-                weight_tile[lane * SLOTS + slot] = 0.0;
-            }
-            let pixel = first_pixel + tile_start + lane;
-            var scale = 0.0;
+        if lane < PIXELS * SLOT_QUADS {
+            let pixel = first_pixel + tile_start + lane / SLOT_QUADS;
+            var weights = vec4<f32>();
             if pixel < shape.pixels {
-                var squared_norm = 0.0;
-                for (var i = 0u; i < NORM_LANES; i++) {
-                    squared_norm += norm_partials[lane * NORM_LANES + i];
-                }
-                scale = 1.0;
-                if shape.normalize != 0u {
-                    scale = 1.0 / sqrt(max(squared_norm, SMALLEST_SQUARED_NORM));
-                }
-                let image = (pixel / plane) * shape.label_height * shape.label_width;
-                let row_tap = taps[(pixel % plane) / shape.width];
-                let column_tap = taps[shape.height + pixel % shape.width];
-                let row_weights = bitcast<vec2<f32>>(row_tap.zw);
-                let column_weights = bitcast<vec2<f32>>(column_tap.zw);
-                for (var i = 0u; i < 4u; i++) {
-                    let weight = row_weights[i / 2u] * column_weights[i % 2u];
-                    let label_row = image + row_tap[i / 2u] * shape.label_width;
-                    let index = label_row + column_tap[i % 2u];
-                    add_label(lane, index, weight, first_slot, shape.classes);
-                }
+                weights = weights_at(pixel, first_slot + 4u * (lane % SLOT_QUADS), shape);
             }
-            for (var quad = 0u; quad < SLOT_QUADS; quad++) {
-                let at = lane * SLOTS + quad * 4u;
-                scaled_tile[lane * SLOT_QUADS + quad] = scale * vec4<f32>(
-                    weight_tile[at],
-                    weight_tile[at + 1u],
-                    weight_tile[at + 2u],
-                    weight_tile[at + 3u],
-                );
+            weight_tile[lane] = weights;
+        }
+        if lane < PIXELS {
+            var squared_norm = 0.0;
+            for (var i = 0u; i < NORM_LANES; i++) {
+                squared_norm += norm_partials[lane * NORM_LANES + i];
             }
+            let inverse_norm = 1.0 / sqrt(max(squared_norm, SMALLEST_SQUARED_NORM));
+            scales[lane] = select(1.0, inverse_norm, shape.normalize != 0u);
         }
         workgroupBarrier();
 
-        if lane < SLOTS {
+        if lane < SLOT_QUADS {
             for (var row = 0u; row < PIXELS; row++) {
-                total += weight_tile[row * SLOTS + lane];
+                totals += weight_tile[row * SLOT_QUADS + lane];
             }
         }
         if first_channel + lane < shape.channels {
             let rows = min(PIXELS, shape.pixels - min(shape.pixels, first_pixel + tile_start));
             for (var row = 0u; row < rows; row++) {
-                let value = tile[lane * TILE_STRIDE + row];
+                let value = tile[lane * TILE_STRIDE + row] * scales[row];
                 for (var quad = 0u; quad < SLOT_QUADS; quad++) {
-                    sums[quad] += scaled_tile[row * SLOT_QUADS + quad] * value;
+                    sums[quad] += weight_tile[row * SLOT_QUADS + quad] * value;
                 }
             }
         }
@@ -169,7 +157,12 @@ fn main(
             block_sums[(first_row + j) * columns + first_channel + lane] = sums[j / 4u][j % 4u];
         }
     }
-    if workgroup.y == 0u && lane < SLOTS && first_slot + lane < shape.classes {
-        block_sums[(first_row + lane) * columns + shape.channels] = total;
+    if workgroup.y == 0u && lane < SLOT_QUADS {
+        for (var j = 0u; j < 4u; j++) {
+            let slot = 4u * lane + j;
+            if first_slot + slot < shape.classes {
+                block_sums[(first_row + slot) * columns + shape.channels] = totals[j];
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ mod memory_write_case;
 use burn::tensor::{DType, Device, Tensor};
 use kernels::{
     LabelMaps, LabelWeights, SumRule, class_sums, class_sums_plain, memory_write,
-    memory_write_plain,
+    memory_write_pair, memory_write_plain,
 };
 use memory_write_case::{Case, Found, Write, assert_close, assert_same, list, run, values, wgpu};
 
@@ -264,6 +264,42 @@ fn class_sums_and_their_gradient_agree_with_and_without_the_norm() {
             let gradients = (found.sums * functional).sum().backward();
             let found = list(features.grad(&gradients).expect("a gradient"));
             assert_close(&format!("{what}: gradient"), &found, &gradient, F32_TOLERANCE);
+        }
+    }
+}
+
+/// Value and tangent of a write along random features' directions, and the gradients of
+/// `<functional, value> - <functional, tangent>` by features and by their tangent.
+fn pair(case: &Case, device: &Device, dtype: DType) -> [Vec<f64>; 4] {
+    let device = device.clone().autodiff();
+    let dims = [case.size[0], case.channels, case.size[1], case.size[2]];
+    let features = case.tensor(&case.features, dims, &device, dtype).require_grad();
+    let direction = values(5, case.features.len());
+    let direction = case.tensor(&direction, dims, &device, dtype).require_grad();
+    let [label_height, label_width] = case.label_size;
+    let maps = LabelMaps::new(&case.labels, [case.size[0], label_height, label_width], &device);
+    let slots = [case.classes, case.channels];
+    let memory = case.tensor(&case.memory, slots, &device, dtype);
+    let (value, tangent) =
+        memory_write_pair(features.clone(), direction.clone(), &maps, memory, case.rule());
+    let functional = case.tensor(&case.functional, slots, &device, dtype);
+    let gradients = ((value.clone() - tangent.clone()) * functional).sum().backward();
+    let gradient = |leaf: &Tensor<4>| list(leaf.grad(&gradients).expect("a gradient"));
+    [list(value), list(tangent), gradient(&features), gradient(&direction)]
+}
+
+#[test]
+fn the_pair_in_wgsl_is_the_pair_in_f64_and_its_value_the_write() {
+    for normalize_slots in [false, true] {
+        let case = Case { normalize_slots, ..Case::new([2, 5, 7], 33, 19, [33, 50]) };
+        let found = pair(&case, &wgpu(), DType::F32);
+        let expected = pair(&case, &Device::flex(), DType::F64);
+        assert_close("write", &found[0], &case.reference().written, F32_TOLERANCE);
+        for (index, what) in
+            ["value", "tangent", "gradient", "gradient of the tangent"].into_iter().enumerate()
+        {
+            // Second derivatives of a norm are differences of a few terms of their own size.
+            assert_close(what, &found[index], &expected[index], 4.0 * F32_TOLERANCE);
         }
     }
 }
