@@ -46,11 +46,11 @@ pub fn reference(inputs: &Inputs<'_>, loss_gradient: [f64; 2]) -> Gradients {
         let scores = inputs.scores(slot);
         let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let sum: f64 = scores.iter().map(|score| (score - largest).exp()).sum();
-        for other in 0..slots {
+        for (other, score) in scores.iter().enumerate() {
             let is_own = slot == other;
             let product = inner_product(inputs.slot(slot), inputs.slot(other));
             let alike = if product > 0.0 && !is_own { inputs.divergence_scale } else { 0.0 };
-            let probability = (scores[other] - largest).exp() / sum;
+            let probability = (score - largest).exp() / sum;
             let error = inputs.classification_scale * (probability - f64::from(u8::from(is_own)));
             for channel in 0..channels {
                 let (at, of) = (slot * channels + channel, other * channels + channel);

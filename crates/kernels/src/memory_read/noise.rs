@@ -4,6 +4,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 
 /// Noise of a memory read; always a constant of the graph.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one per pass, and none is stored")]
 pub enum Noise {
     /// No noise: the paper's softmax.
     None,
