@@ -9,7 +9,8 @@
 // of their f32 weights; sum_gradient [K, C] = dS, feature_gradient [B, C, h, w] = df.
 //
 // One workgroup takes PIXELS pixels with all channels: CHANNEL_LANES lanes share a pixel, each
-// looks its four labels up itself; partial sums are added in lane order.
+// looks its four labels up itself and keeps its channels of dz in feature_gradient until <q, dz> is
+// known; partial sums are added in lane order.
 //
 // Dispatch: x = ceil(N / PIXELS), N = B h w. Limits: x <= 65535; N * C, B H W and K * C < 2^32.
 
@@ -89,10 +90,15 @@ fn main(
     }
 
     var own = vec2<f32>();
-    if pixel < shape.pixels && shape.normalize != 0u {
+    if pixel < shape.pixels {
         for (var channel = first_channel; channel < shape.channels; channel += CHANNEL_LANES) {
-            let value = features[base + channel * plane];
-            own += value * vec2<f32>(value, gathered(class_ids, weights, channel));
+            let at = base + channel * plane;
+            let gradient = gathered(class_ids, weights, channel);
+            feature_gradient[at] = gradient;
+            if shape.normalize != 0u {
+                let value = features[at];
+                own += value * vec2<f32>(value, gradient);
+            }
         }
     }
     partials[row * CHANNEL_LANES + first_channel] = own;
@@ -107,14 +113,10 @@ fn main(
     // as constant.
     let along = select(both.y * inverse_norm * inverse_norm, 0.0, both.x < SMALLEST_SQUARED_NORM);
 
-    if pixel < shape.pixels {
+    if pixel < shape.pixels && shape.normalize != 0u {
         for (var channel = first_channel; channel < shape.channels; channel += CHANNEL_LANES) {
             let at = base + channel * plane;
-            var gradient = gathered(class_ids, weights, channel);
-            if shape.normalize != 0u {
-                gradient = (gradient - features[at] * along) * inverse_norm;
-            }
-            feature_gradient[at] = gradient;
+            feature_gradient[at] = (feature_gradient[at] - features[at] * along) * inverse_norm;
         }
     }
 }

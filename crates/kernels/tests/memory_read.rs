@@ -137,20 +137,14 @@ fn run(case: &Case, read: Read, device: &Device, dtype: DType) -> Found {
     let device = device.clone().autodiff();
     let features = tensor(&case.features, case.channels, &device, dtype).require_grad();
     let memory = tensor(&case.memory, case.channels, &device, dtype).require_grad();
-    let noise = given(case, &device, dtype);
+    let noise = case.noise.as_ref().map(|noise| tensor(noise, case.slots, &device, dtype));
+    let noise = noise.map_or(Noise::None, Noise::Given);
     let read = read(features.clone(), memory.clone(), noise, case.temperature);
     let gradients = functional(&read, case, &device, dtype).backward();
     Found {
         outputs: lists(read),
         feature_gradient: list(features.grad(&gradients).expect("a gradient")),
         memory_gradient: list(memory.grad(&gradients).expect("a gradient")),
-    }
-}
-
-fn given(case: &Case, device: &Device, dtype: DType) -> Noise {
-    match &case.noise {
-        Some(noise) => Noise::Given(tensor(noise, case.slots, device, dtype)),
-        None => Noise::None,
     }
 }
 
@@ -305,7 +299,8 @@ fn the_gradient_of_each_result_alone_is_right() {
 
         let features = tensor(&case.features, 33, &device, DType::F32).require_grad();
         let memory = tensor(&case.memory, 33, &device, DType::F32).require_grad();
-        let noise = given(&case, &device, DType::F32);
+        let noise = case.noise.as_ref().map(|noise| tensor(noise, 19, &device, DType::F32));
+        let noise = noise.map_or(Noise::None, Noise::Given);
         let read = memory_read(features.clone(), memory.clone(), noise, 1.0);
         let of = &case.functional;
         let (output, of, columns) = match used {
@@ -401,49 +396,5 @@ fn no_pixels_are_no_results_and_no_gradient() {
             let gradients = (read.readout.sum() + memory.clone().sum()).backward();
             assert_eq!(list(memory.grad(&gradients).expect("a gradient")), [1.0; 32]);
         }
-    }
-}
-
-/// A read of `pixels` that differ in nothing but their noise, drawn from `key`: every score is 0.
-fn drawn(key: u64, pixels: usize, slots: usize, device: &Device) -> Vec<f64> {
-    let features = Tensor::<2>::zeros([pixels, 4], (device, DType::F32));
-    let memory = Tensor::<2>::zeros([slots, 4], (device, DType::F32));
-    list(memory_read(features, memory, Noise::Drawn(key), 1.0).weights)
-}
-
-#[test]
-fn drawn_noise_is_the_streams_to_the_roundings_of_f32() {
-    for (key, slots) in [(0, 2), (u64::MAX, 19), (0x0123_4567_89ab_cdef, 150)] {
-        let found = drawn(key, 500, slots, &wgpu());
-        for (pixel, weights) in found.chunks_exact(slots).enumerate() {
-            let noise = |slot: usize| kernels::gumbel(key, (pixel * slots + slot) as u64);
-            let largest = (0..slots).max_by(|&a, &b| noise(a).total_cmp(&noise(b))).expect("slots");
-            for (slot, weight) in weights.iter().enumerate() {
-                // Weights are proportional to the exponentials: their logarithms differ as the
-                // noise does. Two logarithms with errors of 2^-21 each, and the noise's own rounding.
-                let found = (weight / weights[largest]).ln();
-                let expected = noise(slot) - noise(largest);
-                assert!((found - expected).abs() < 3e-6, "{pixel}, {slot}: {found} {expected}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_read_with_drawn_noise_agrees_in_all_three_ways_forward_and_backward() {
-    const KEY: u64 = 0xfedc_ba98_7654_3210;
-    for (pixels, channels, slots) in [(1, 16, 2), (37, 33, 19), (130, 256, 150)] {
-        let mut case = Case::new(pixels, channels, slots);
-        let drawn = (0..pixels * slots).map(|index| kernels::gumbel(KEY, index as u64));
-        case.noise = Some(drawn.collect());
-        let expected = reference(&case);
-        let wgsl: Read = |features, memory, _, temperature| {
-            memory_read(features, memory, Noise::Drawn(KEY), temperature)
-        };
-        let what = format!("N {pixels}, C {channels}, K {slots}");
-        let found = run(&case, wgsl, &wgpu(), DType::F32);
-        assert_same(&format!("WGSL: {what}"), &found, &expected, F32_TOLERANCE);
-        let found = run(&case, wgsl, &Device::flex(), DType::F32);
-        assert_same(&format!("Burn: {what}"), &found, &expected, F32_TOLERANCE);
     }
 }
