@@ -10,10 +10,16 @@ pub mod augment_jitter;
 pub mod col2im;
 pub mod grouped_weight_gradient;
 pub mod im2col;
+pub mod memory_divergence;
+pub mod memory_divergence_gradient;
 pub mod memory_read;
 pub mod memory_read_feature_gradient;
 pub mod memory_read_memory_gradient;
 pub mod memory_read_score_gradient;
+pub mod memory_write_feature_gradient;
+pub mod memory_write_slot_gradient;
+pub mod memory_write_slots;
+pub mod memory_write_sums;
 pub mod sum_blocks;
 
 /// Every shader of the project.
@@ -24,6 +30,12 @@ pub const SHADERS: &[&Shader] = &[
     &memory_read_score_gradient::SHADER,
     &memory_read_feature_gradient::SHADER,
     &memory_read_memory_gradient::SHADER,
+    &memory_write_sums::SHADER,
+    &memory_write_slots::SHADER,
+    &memory_write_slot_gradient::SHADER,
+    &memory_write_feature_gradient::SHADER,
+    &memory_divergence::SHADER,
+    &memory_divergence_gradient::SHADER,
     &sum_blocks::SHADER,
     &im2col::SHADER,
     &col2im::SHADER,

@@ -26,6 +26,21 @@ pub const SHADER: Shader = Shader {
 /// The smallest norm a feature is divided by, as in `torch.nn.functional.normalize`.
 pub const SMALLEST_NORM: f64 = 1e-12;
 
+/// Number `index` of the stream `key`: standard Gumbel, `-ln(-ln(1 - u))` of a uniform `u`.
+///
+/// Source: splitmix64 (Steele, Lea and Flood 2014); `torch.nn.functional.gumbel_softmax`.
+pub fn gumbel(key: u64, index: u64) -> f64 {
+    const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+    let z = key.wrapping_add(index.wrapping_add(1).wrapping_mul(GOLDEN_GAMMA));
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let bits = z ^ (z >> 31);
+    // The top 53 bits, exactly representable.
+    let uniform = (bits >> 11) as f64 * (-53f64).exp2();
+    let exponential = -(-uniform).ln_1p();
+    -exponential.max(f64::MIN_POSITIVE).ln()
+}
+
 /// What a memory read starts from.
 ///
 /// Shapes, row-major: `features` [N, C], `memory` [K, C], `noise` [N, K].

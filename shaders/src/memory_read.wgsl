@@ -2,11 +2,15 @@
 //
 //   q_n  = f_n / max(|f_n|, 1e-12)
 //   s_nk = <q_n, M_k>
-//   w_n  = softmax_k((s_nk + g_nk) / T)      g is 0 where has_noise is 0
+//   w_n  = softmax_k((s_nk + g_nk) / T)
 //   r_n  = sum_k w_nk M_k
 //
-// Buffers, row-major: features [N, C], memory [K, C], noise [N, K] (any buffer, unread, where
-// has_noise is 0), normalized [N, C] = q, scores [N, K] = s, weights [N, K] = w,
+// The noise g is 0 where noise_kind is 0, given where it is 1, and drawn where it is 2: number
+// i = n K + k of a stream is bits_i = mix(key + (i + 1) gamma) in 64 bits (splitmix64),
+// u_i = floor(bits_i / 2^11) / 2^53 and g = -ln(-ln(1 - u_i)), to a few roundings of f32.
+//
+// Buffers, row-major: features [N, C], memory [K, C], noise [N, K] (any buffer, unread, unless
+// noise_kind is 1), normalized [N, C] = q, scores [N, K] = s, weights [N, K] = w,
 // readout [N, C] = r.
 //
 // One workgroup reads PIXELS consecutive pixels for all slots and channels, in four steps:
@@ -35,7 +39,9 @@ struct Parameters {
     pixels: u32,
     channels: u32,
     slots: u32,
-    has_noise: u32,
+    noise_kind: u32,
+    key_low: u32,
+    key_high: u32,
     temperature: f32,
 }
 
@@ -57,10 +63,64 @@ var<workgroup> memory_tile: array<vec4<f32>, SLOTS * TILE_STRIDE>; // [slot][qua
 var<workgroup> softmax_partials: array<f32, LANES>;
 var<workgroup> weight_tile: array<vec4<f32>, SLOTS * PIXEL_QUADS>; // [slot][quad of pixels]
 
+// Numbers of 64 bits: the low word, then the high word.
+
+fn sum64(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    let low = a.x + b.x;
+    return vec2<u32>(low, a.y + b.y + select(0u, 1u, low < a.x));
+}
+
+fn product64(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    // The low words' product in halves of 16 bits, whose products fit a word.
+    let a0 = a.x & 0xffffu;
+    let a1 = a.x >> 16u;
+    let b0 = b.x & 0xffffu;
+    let b1 = b.x >> 16u;
+    let middle = ((a0 * b0) >> 16u) + ((a0 * b1) & 0xffffu) + ((a1 * b0) & 0xffffu);
+    let low = ((a0 * b0) & 0xffffu) | (middle << 16u);
+    let carried = ((a0 * b1) >> 16u) + ((a1 * b0) >> 16u) + (middle >> 16u);
+    return vec2<u32>(low, a1 * b1 + carried + a.x * b.y + a.y * b.x);
+}
+
+// z ^ (z >> count), count in 1..32.
+fn folded64(z: vec2<u32>, count: u32) -> vec2<u32> {
+    return z ^ vec2<u32>((z.x >> count) | (z.y << (32u - count)), z.y >> count);
+}
+
+fn gumbel(index: u32, key: vec2<u32>) -> f32 {
+    let gamma = vec2<u32>(0x7f4a7c15u, 0x9e3779b9u);
+    var z = sum64(key, product64(gamma, vec2<u32>(index + 1u, 0u)));
+    z = product64(folded64(z, 30u), vec2<u32>(0x1ce4e5b9u, 0xbf58476du));
+    z = product64(folded64(z, 27u), vec2<u32>(0x133111ebu, 0x94d049bbu));
+    z = folded64(z, 31u);
+    // u in units of 2^-53: 21 high and 32 low bits.
+    let low = (z.x >> 11u) | (z.y << 21u);
+    let high = z.y >> 11u;
+    if low == 0u && high == 0u {
+        return -708.39642; // ln of the smallest normal f64, where the f64 rule stops
+    }
+    var exponential: f32;
+    if high < 0x100000u {
+        // -ln(1 - u) = 2 artanh(u / (2 - u)) for u < 1/2, as ln itself is inexact near 1.
+        let u = f32(high) * 0x1p-21f + f32(low) * 0x1p-53f;
+        let t = u / (2.0 - u);
+        let s = t * t;
+        let inner = 1.0 / 7.0 + s * (1.0 / 9.0 + s * (1.0 / 11.0 + s * (1.0 / 13.0)));
+        exponential = 2.0 * t * (1.0 + s * (1.0 / 3.0 + s * (1.0 / 5.0 + s * inner)));
+    } else {
+        // 1 - u in the same units, exactly.
+        let rest_high = 0x200000u - high - select(0u, 1u, low != 0u);
+        exponential = -log(f32(rest_high) * 0x1p-21f + f32(0u - low) * 0x1p-53f);
+    }
+    return -log(exponential);
+}
+
 fn logit(at: u32, shape: Parameters) -> f32 {
     var score = scores[at];
-    if shape.has_noise != 0u {
+    if shape.noise_kind == 1u {
         score += noise[at];
+    } else if shape.noise_kind == 2u {
+        score += gumbel(at, vec2<u32>(shape.key_low, shape.key_high));
     }
     return score / shape.temperature;
 }
@@ -157,7 +217,10 @@ fn main(
     var largest = -3.4028234e38;
     if softmax_pixel < shape.pixels {
         for (var k = first_own_slot; k < shape.slots; k += SOFTMAX_LANES) {
-            largest = max(largest, logit(softmax_pixel * shape.slots + k, shape));
+            let at = softmax_pixel * shape.slots + k;
+            let value = logit(at, shape);
+            weights[at] = value;
+            largest = max(largest, value);
         }
     }
     softmax_partials[lane] = largest;
@@ -170,7 +233,7 @@ fn main(
     if softmax_pixel < shape.pixels {
         for (var k = first_own_slot; k < shape.slots; k += SOFTMAX_LANES) {
             let at = softmax_pixel * shape.slots + k;
-            let value = exp(logit(at, shape) - largest);
+            let value = exp(weights[at] - largest);
             weights[at] = value;
             own_sum += value;
         }

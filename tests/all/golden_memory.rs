@@ -1,14 +1,14 @@
 //! The memory's read, write, losses and gradients equal the reference's in all seven cases.
 
 use burn::tensor::{DType, Device, Tensor};
-use models::labels::{LabelBatch, LabelWeights};
+use models::labels::LabelBatch;
 use models::layout::tensor_from;
-use models::memory::{self, Read, ReadOptions, WriteOptions};
-use models::mode::{BatchStatistics, Plain};
+use models::memory::{self, Noise, Read, ReadOptions, SlotSum, WriteOptions};
+use models::mode::{BatchStatistics, MemoryDivergenceOf, Plain};
 use models::network::{Network, NetworkConfig};
 use models::pass::{Normalization, Pass, updated_statistics};
 use training::losses;
-use training::method::{EmptyBatch, SlotReduction};
+use training::method::EmptyBatch;
 
 use crate::golden::{GoldenFile, assert_close, values};
 
@@ -112,22 +112,18 @@ impl<'a> Case<'a> {
     }
 
     fn read(&self, pass: &mut Pass<'_, Plain>, memory: Tensor<2>) -> Read<Plain> {
-        let noise = (self.name == "G").then(|| self.input::<2>("gumbel_memory"));
+        let noise = match self.name {
+            "G" => Noise::Given(self.input("gumbel_memory")),
+            _ => Noise::None,
+        };
         let options = ReadOptions { temperature: 1.0, noise };
         memory::read(pass, self.feature.clone(), memory, &options)
     }
 
     fn write(&self, pass: &mut Pass<'_, Plain>) -> Tensor<2> {
-        let [_, _, height, width] = self.feature.dims();
-        let weights = self.labels.class_weights(
-            [height, width],
-            19,
-            LabelWeights::Soft,
-            &self.device,
-            self.dtype,
-        );
+        let labels = self.labels.maps(&self.device);
         let feature = self.feature.clone();
-        memory::write(pass, feature, &self.memory, &weights, WriteOptions::RELEASED)
+        memory::write(pass, feature, &self.memory, &labels, WriteOptions::RELEASED)
     }
 
     fn cohesion(&self, read: &Read<Plain>) -> Tensor<1> {
@@ -153,9 +149,8 @@ impl<'a> Case<'a> {
         let read = self.read(&mut pass, self.memory.clone());
         let cohesion = self.cohesion(&read);
         let written = self.write(&mut pass);
-        let divergence = losses::divergence::<Plain>(written.clone(), SlotReduction::Mean);
-        let scores = memory::classify_slots::<Plain>(&pass, written.clone());
-        let classification = losses::classification::<Plain>(scores, SlotReduction::Mean);
+        let MemoryDivergenceOf { divergence, classification } =
+            memory::slot_losses::<Plain>(&pass, written.clone(), SlotSum::Mean);
         let total = (read.feature.clone() * self.input::<4>("cR")).sum()
             + cohesion.clone().mul_scalar(0.02)
             + divergence.clone().mul_scalar(0.4)
@@ -193,14 +188,14 @@ impl<'a> Case<'a> {
                 case.cohesion(&read)
             }),
             ("div", |case| {
-                let written = case.write(&mut case.pass(Normalization::Batch));
-                losses::divergence::<Plain>(written, SlotReduction::Mean)
+                let mut pass = case.pass(Normalization::Batch);
+                let written = case.write(&mut pass);
+                memory::slot_losses::<Plain>(&pass, written, SlotSum::Mean).divergence
             }),
             ("cls", |case| {
                 let mut pass = case.pass(Normalization::Batch);
                 let written = case.write(&mut pass);
-                let scores = memory::classify_slots::<Plain>(&pass, written);
-                losses::classification::<Plain>(scores, SlotReduction::Mean)
+                memory::slot_losses::<Plain>(&pass, written, SlotSum::Mean).classification
             }),
         ];
         for (name, loss) in losses {

@@ -36,11 +36,11 @@ fn resizing_with_aligned_edges_equals_the_reference() {
 fn labels_at_feature_size_equal_the_resized_one_hot_and_the_nearest_labels() {
     let (file, device) = file();
     let labels = file.get("interp.labels").labels();
-    let weights = labels.class_weights([5, 7], 19, LabelWeights::Soft, &device, DType::F64);
+    let weights = labels.maps(&device).weights([5, 7], 19, LabelWeights::Soft);
     // The golden is [1, 20, 5, 7] with the ignored pixels as channel 19.
     let golden = file.get("interp.onehot_down_5x7").tensor::<4>(&device, DType::F64);
     let expected = golden.narrow(1, 0, 19).permute([0, 2, 3, 1]).reshape([35, 19]);
-    assert_close("soft", &values(&weights.weights), &values(&expected), TOLERANCE);
+    assert_close("soft", &weights, &values(&expected), TOLERANCE);
 
     let nearest = labels.nearest_targets([5, 7], 19, &device, DType::F64);
     let expected = file.get("interp.aux_nearest_5x7").labels();
@@ -59,8 +59,7 @@ fn memory_initialisation_over_two_batches_equals_the_reference() {
     for batch in 0..2 {
         let feature = file.get(&format!("meminit.f{batch}")).tensor::<4>(&device, DType::F64);
         let labels = file.get(&format!("meminit.labels{batch}")).labels();
-        let weights = labels.class_weights([4, 5], 19, LabelWeights::Soft, &device, DType::F64);
-        init.add(feature, &weights);
+        init.add(feature, &labels.maps(&device), LabelWeights::Soft);
     }
     assert_close("memory", &values(&init.finish()), &file.get("meminit.M").values, TOLERANCE);
 }

@@ -1,7 +1,7 @@
 //! The paper's choices where they differ from the released code, by hand or against the other choice.
 
 use burn::tensor::{DType, Device, Tensor};
-use models::labels::{ClassWeights, LabelBatch, LabelWeights};
+use models::labels::{LabelBatch, LabelWeights};
 use models::layout::tensor_from;
 use models::memory::{self, UpdateNetwork, WriteOptions};
 use models::mode::{Mode, Plain};
@@ -28,14 +28,11 @@ fn labels() -> LabelBatch {
 
 #[test]
 fn hard_label_weights_are_the_one_hot_of_the_nearest_label() {
-    let weights =
-        labels().class_weights([1, 2], 3, LabelWeights::Hard, &Device::flex(), DType::F64);
+    let maps = labels().maps(&Device::flex());
     // Pixel (0, 0) is nearest to column 0, pixel (0, 1) to column 2, both in row 0.
-    assert_eq!(values(&weights.weights), [1., 0., 0., 0., 1., 0.]);
-    assert_eq!(weights.totals, [1., 1., 0.]);
+    assert_eq!(maps.weights([1, 2], 3, LabelWeights::Hard), [1., 0., 0., 0., 1., 0.]);
     // With aligned corners the soft weights of the second pixel are those of the last column.
-    let soft = labels().class_weights([1, 2], 3, LabelWeights::Soft, &Device::flex(), DType::F64);
-    assert_eq!(values(&soft.weights), [1., 0., 0., 0., 0., 1.]);
+    assert_eq!(maps.weights([1, 2], 3, LabelWeights::Soft), [1., 0., 0., 0., 0., 1.]);
 }
 
 #[test]
@@ -72,9 +69,13 @@ fn the_sum_over_pairs_of_slots_is_the_mean_times_their_number() {
 
 #[test]
 fn the_sum_over_slots_is_the_mean_times_their_number() {
-    let scores = golden::memory(16, &Device::flex(), DType::F64).narrow(1, 0, 16);
-    let square = scores.clone().matmul(scores.transpose());
-    let loss = |reduction| values(&losses::classification::<Plain>(square.clone(), reduction))[0];
+    let memory = golden::memory(16, &Device::flex(), DType::F64);
+    let bias = memory.clone().slice_dim(1, 0..1).reshape([19]);
+    let loss = |reduction: SlotReduction| {
+        let (memory, weight, bias) = (memory.clone(), memory.clone(), bias.clone());
+        let losses = Plain::memory_divergence(memory, weight, bias, reduction.into());
+        values(&losses.classification)[0]
+    };
     let (mean, sum) = (loss(SlotReduction::Mean), loss(SlotReduction::Sum));
     assert_close("sum", &[sum], &[19.0 * mean], TOLERANCE);
 }
@@ -86,13 +87,10 @@ fn write(feature: Tensor<4>, options: WriteOptions) -> Tensor<2> {
     let statistics = golden::statistics(&network.layout, &device, DType::F64);
     let mut pass =
         Pass::<Plain>::new(&network.layout, parameters, &statistics, Normalization::Batch);
-    let weights = golden::uniform("write weights", 6 * 19, 0.0, 1.0);
-    let weights = ClassWeights {
-        totals: (0..19).map(|class| weights.iter().skip(class).step_by(19).sum()).collect(),
-        weights: tensor(&weights, [6, 19]),
-    };
+    // Six columns of labels at as many feature pixels, all classes different.
+    let labels = LabelBatch { batch: 2, height: 1, width: 3, train_ids: vec![0, 3, 4, 7, 11, 18] };
     let old = golden::memory(16, &device, DType::F64);
-    memory::write(&mut pass, feature, &old, &weights, options)
+    memory::write(&mut pass, feature, &old, &labels.maps(&device), options)
 }
 
 #[test]

@@ -6,7 +6,8 @@
 use std::cell::RefCell;
 
 use burn::tensor::Tensor;
-use models::mode::{BatchStatistics, Conv, MemoryReadOf, Mode, Plain};
+use kernels::{LabelMaps, Noise, SlotSum, WriteRule};
+use models::mode::{BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode, Plain};
 use models::ranks::Exchange;
 
 thread_local! {
@@ -120,12 +121,32 @@ impl Mode for Watching {
     fn memory_read(
         features: Tensor<2>,
         memory: Tensor<2>,
-        noise: Option<Tensor<2>>,
+        noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
         let MemoryReadOf { normalized, scores, weights, readout } =
             Plain::memory_read(features, memory, noise, temperature);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn memory_write(
+        features: Tensor<4>,
+        labels: &LabelMaps,
+        memory: Tensor<2>,
+        rule: WriteRule,
+    ) -> Tensor<2> {
+        Plain::memory_write(features, labels, memory, rule)
+    }
+
+    fn memory_divergence(
+        memory: Tensor<2>,
+        weight: Tensor<2>,
+        bias: Tensor<1>,
+        slot_sum: SlotSum,
+    ) -> MemoryDivergenceOf<Self> {
+        let MemoryDivergenceOf { divergence, classification } =
+            Plain::memory_divergence(memory, weight, bias, slot_sum);
+        MemoryDivergenceOf { divergence, classification }
     }
 
     fn sum_over_ranks(x: Tensor<1>, exchange: &Exchange) -> Tensor<1> {

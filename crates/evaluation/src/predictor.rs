@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use models::image;
 use models::layout::tensor_from;
-use models::memory::{self, ReadOptions};
+use models::memory::{self, Noise, ReadOptions};
 use models::mode::{BatchStatistics, Plain};
 use models::network::Network;
 use models::pass::{Normalization, Pass};
@@ -111,7 +111,7 @@ impl Predictor {
         let feature = match &self.memory {
             None => encoded.feature,
             Some(slots) => {
-                let options = self.read_options(&encoded.feature, noise);
+                let options = self.read_options(noise);
                 memory::read(&mut pass, encoded.feature, slots.clone(), &options).feature
             }
         };
@@ -119,13 +119,11 @@ impl Predictor {
         resize_bilinear::<Plain>(logits, [height, width])
     }
 
-    fn read_options(&self, feature: &Tensor<4>, stream: Stream) -> ReadOptions {
-        let noise = self.read.gumbel_seed.map(|seed| {
-            let [batch, _, height, width] = feature.dims();
-            let (pixels, classes) = (batch * height * width, self.network.config.classes);
-            let stream = Stream::new(seed, stream.bits(0), "evaluation");
-            memory::gumbel_noise(stream, [pixels, classes], &self.device, feature.dtype())
-        });
+    fn read_options(&self, stream: Stream) -> ReadOptions {
+        let noise = match self.read.gumbel_seed {
+            Some(seed) => Stream::new(seed, stream.bits(0), "evaluation").read_noise(),
+            None => Noise::None,
+        };
         ReadOptions { temperature: self.read.temperature, noise }
     }
 }

@@ -5,10 +5,21 @@
 mod augment;
 mod conv2d;
 pub mod device;
+mod labels;
 mod launch;
+mod memory_divergence;
 mod memory_read;
+mod memory_write;
 
 pub use augment::{BLUR_RADIUS_MAX, ColourParameters, Jitter, Operation, augment, augment_plain};
 pub use conv2d::{COLUMN_BYTES, conv2d, conv2d_within};
+pub use labels::{LabelMaps, LabelWeights, align_corners_tap};
 pub use launch::compiles_wgsl;
-pub use memory_read::{MemoryRead, memory_read, memory_read_plain};
+pub use memory_divergence::{
+    MemoryDivergence, SlotSum, memory_divergence, memory_divergence_plain, pair_scale,
+};
+pub use memory_read::{MemoryRead, Noise, gumbel, memory_read, memory_read_plain};
+pub use memory_write::{
+    ClassSums, SumRule, WriteRule, class_sums, class_sums_plain, memory_write, memory_write_pair,
+    memory_write_plain,
+};

@@ -2,7 +2,7 @@
 //! operations on the CPU, and WGSL on a software Vulkan adapter.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use kernels::{MemoryRead, device::software_vulkan, memory_read, memory_read_plain};
+use kernels::{MemoryRead, Noise, device::software_vulkan, memory_read, memory_read_plain};
 use shaders::{
     memory_read::{self as forward, Inputs, Outputs},
     memory_read_feature_gradient, memory_read_memory_gradient, memory_read_score_gradient,
@@ -120,7 +120,7 @@ fn list(tensor: Tensor<2>) -> Vec<f64> {
     tensor.into_data().convert::<f64>().try_into_vec().expect("f64 values")
 }
 
-type Read = fn(Tensor<2>, Tensor<2>, Option<Tensor<2>>, f64) -> MemoryRead;
+type Read = fn(Tensor<2>, Tensor<2>, Noise, f64) -> MemoryRead;
 
 fn functional(read: &MemoryRead, case: &Case, device: &Device, dtype: DType) -> Tensor<1> {
     let of = &case.functional;
@@ -138,6 +138,7 @@ fn run(case: &Case, read: Read, device: &Device, dtype: DType) -> Found {
     let features = tensor(&case.features, case.channels, &device, dtype).require_grad();
     let memory = tensor(&case.memory, case.channels, &device, dtype).require_grad();
     let noise = case.noise.as_ref().map(|noise| tensor(noise, case.slots, &device, dtype));
+    let noise = noise.map_or(Noise::None, Noise::Given);
     let read = read(features.clone(), memory.clone(), noise, case.temperature);
     let gradients = functional(&read, case, &device, dtype).backward();
     Found {
@@ -299,6 +300,7 @@ fn the_gradient_of_each_result_alone_is_right() {
         let features = tensor(&case.features, 33, &device, DType::F32).require_grad();
         let memory = tensor(&case.memory, 33, &device, DType::F32).require_grad();
         let noise = case.noise.as_ref().map(|noise| tensor(noise, 19, &device, DType::F32));
+        let noise = noise.map_or(Noise::None, Noise::Given);
         let read = memory_read(features.clone(), memory.clone(), noise, 1.0);
         let of = &case.functional;
         let (output, of, columns) = match used {
@@ -330,7 +332,8 @@ fn strided_inputs_and_gradients_give_the_bits_of_contiguous_ones() {
     };
     let features = strided(&case.features, 33);
     let memory = strided(&case.memory, 33);
-    let read = memory_read(features.clone().transpose(), memory.clone().transpose(), None, 1.0);
+    let read =
+        memory_read(features.clone().transpose(), memory.clone().transpose(), Noise::None, 1.0);
     let of = &case.functional;
     let term = |output: &Tensor<2>, of: &[f64], columns: usize| {
         let of = tensor(of, columns, &device, DType::F32).transpose();
@@ -361,7 +364,7 @@ fn evaluation_without_autodiff_gives_the_bits_of_training() {
     let device = wgpu();
     let features = tensor(&case.features, 33, &device, DType::F32);
     let memory = tensor(&case.memory, 33, &device, DType::F32);
-    let outputs = lists(memory_read(features, memory, None, 1.0));
+    let outputs = lists(memory_read(features, memory, Noise::None, 1.0));
     assert!(outputs == run_wgsl(&case).outputs, "bits differ");
 }
 
@@ -371,7 +374,7 @@ fn a_memory_that_is_constant_leaves_the_gradient_of_the_features() {
     let device = wgpu().autodiff().gradient_checkpointing();
     let features = tensor(&case.features, 33, &device, DType::F32).require_grad();
     let memory = tensor(&case.memory, 33, &device, DType::F32);
-    let read = memory_read(features.clone(), memory.clone(), None, 1.0);
+    let read = memory_read(features.clone(), memory.clone(), Noise::None, 1.0);
     let gradients = functional(&read, &case, &device, DType::F32).backward();
     assert!(memory.grad(&gradients).is_none());
     let found = list(features.grad(&gradients).unwrap());
@@ -385,7 +388,7 @@ fn no_pixels_are_no_results_and_no_gradient() {
         let features = Tensor::<2>::zeros([0, 16], &device);
         let memory = tensor(&Case::new(1, 16, 2).memory, 16, &device, DType::F32).require_grad();
         for read in [memory_read, memory_read_plain] as [Read; 2] {
-            let read = read(features.clone(), memory.clone(), None, 1.0);
+            let read = read(features.clone(), memory.clone(), Noise::None, 1.0);
             assert_eq!(read.normalized.dims(), [0, 16]);
             assert_eq!(read.scores.dims(), [0, 2]);
             assert_eq!(read.weights.dims(), [0, 2]);

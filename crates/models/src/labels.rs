@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+pub use kernels::{LabelMaps, LabelWeights};
 
 use crate::layout::tensor_from;
 use crate::resize::align_corners_tap;
@@ -31,24 +32,6 @@ pub struct PixelTargets {
     pub valid: usize,
 }
 
-/// Membership of every feature pixel in every class.
-#[derive(Clone, Debug)]
-pub struct ClassWeights {
-    /// `[N, K]` with N = B h w.
-    pub weights: Tensor<2>,
-    /// Sum over the pixels per class, `[K]`.
-    pub totals: Vec<f64>,
-}
-
-/// How full-resolution labels become weights at feature resolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LabelWeights {
-    /// Bilinear resize of the one-hot labels, corners aligned (released code).
-    Soft,
-    /// The nearest label, one-hot (paper).
-    Hard,
-}
-
 impl LabelBatch {
     /// Pixel targets at full resolution.
     #[must_use]
@@ -71,32 +54,10 @@ impl LabelBatch {
         targets(&ids, [self.batch, height, width], classes, (device, dtype))
     }
 
-    /// Class weights at feature resolution.
+    /// The labels on `device`, for the memory.
     #[must_use]
-    pub fn class_weights(
-        &self,
-        [height, width]: [usize; 2],
-        classes: usize,
-        kind: LabelWeights,
-        device: &Device,
-        dtype: DType,
-    ) -> ClassWeights {
-        let pixels = self.batch * height * width;
-        let mut weights = vec![0.0; pixels * classes];
-        match kind {
-            LabelWeights::Soft => self.add_soft_weights([height, width], classes, &mut weights),
-            LabelWeights::Hard => {
-                for (pixel, &id) in self.nearest([height, width]).iter().enumerate() {
-                    if usize::from(id) < classes {
-                        weights[pixel * classes + usize::from(id)] = 1.0;
-                    }
-                }
-            }
-        }
-        let totals =
-            (0..classes).map(|class| weights.iter().skip(class).step_by(classes).sum()).collect();
-        let weights = tensor_from(&weights, device, dtype).reshape([pixels, classes]);
-        ClassWeights { weights, totals }
+    pub fn maps(&self, device: &Device) -> LabelMaps {
+        LabelMaps::new(&self.train_ids, [self.batch, self.height, self.width], device)
     }
 
     /// Which classes have any weight at feature resolution: those whose slots a write moves.
@@ -138,30 +99,6 @@ impl LabelBatch {
         }
         ids
     }
-
-    fn add_soft_weights(&self, [height, width]: [usize; 2], classes: usize, weights: &mut [f64]) {
-        let columns: Vec<_> = (0..width).map(|x| align_corners_tap(x, self.width, width)).collect();
-        let mut pixel = 0;
-        for image in self.train_ids.chunks_exact(self.height * self.width) {
-            for y in 0..height {
-                let (top, bottom, down) = align_corners_tap(y, self.height, height);
-                for &(left, right, across) in &columns {
-                    let slots = &mut weights[pixel * classes..(pixel + 1) * classes];
-                    let mut add = |row: usize, column: usize, weight: f64| {
-                        let id = usize::from(image[row * self.width + column]);
-                        if id < classes {
-                            slots[id] += weight;
-                        }
-                    };
-                    add(top, left, (1.0 - down) * (1.0 - across));
-                    add(top, right, (1.0 - down) * across);
-                    add(bottom, left, down * (1.0 - across));
-                    add(bottom, right, down * across);
-                    pixel += 1;
-                }
-            }
-        }
-    }
 }
 
 /// The labels of a row or column, `from` of them, that have weight in a bilinear resize to `to`.
@@ -191,32 +128,22 @@ fn targets(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use kernels::{SumRule, class_sums};
 
-    #[test]
-    fn soft_weights_of_a_pixel_sum_to_the_share_of_labelled_neighbours() {
-        let labels = LabelBatch {
-            batch: 1,
-            height: 3,
-            width: 3,
-            train_ids: vec![0, 1, 1, 0, 255, 1, 2, 2, 2],
-        };
-        let device = Device::flex();
-        let weights = labels.class_weights([2, 2], 3, LabelWeights::Soft, &device, DType::F64);
-        // Corners are aligned: the four output pixels are the four corner labels.
-        let values: Vec<f64> = weights.weights.try_into_vec_as().unwrap();
-        assert_eq!(values, [1., 0., 0., 0., 1., 0., 0., 0., 1., 0., 0., 1.]);
-        assert_eq!(weights.totals, [1.0, 1.0, 2.0]);
-    }
+    use super::*;
 
     #[test]
     fn a_class_is_present_where_its_weights_have_a_sum() {
         let ids = (0..2 * 7 * 9).map(|at| [0, 1, 2, 3, 255, 4, 7][at * at % 47 % 7]).collect();
         let labels = LabelBatch { batch: 2, height: 7, width: 9, train_ids: ids };
+        let device = Device::flex();
         for kind in [LabelWeights::Soft, LabelWeights::Hard] {
-            for size in [[1, 1], [2, 2], [3, 4], [7, 9]] {
-                let weights = labels.class_weights(size, 6, kind, &Device::flex(), DType::F64);
-                let expected: Vec<bool> = weights.totals.iter().map(|&sum| sum != 0.0).collect();
+            for size @ [height, width] in [[1, 1], [2, 2], [3, 4], [7, 9]] {
+                let features = Tensor::<4>::ones([2, 1, height, width], (&device, DType::F64));
+                let rule = SumRule { classes: 6, label_weights: kind, normalize: false };
+                let totals = class_sums(features, &labels.maps(&device), rule).totals;
+                let totals: Vec<f64> = totals.try_into_vec_as().unwrap();
+                let expected: Vec<bool> = totals.iter().map(|&sum| sum != 0.0).collect();
                 let found = labels.present_classes(size, 6, kind);
                 assert_eq!(found, expected, "{kind:?} at {size:?}");
             }

@@ -4,14 +4,15 @@
 //! Source: Kim et al., CVPR 2022, Eq. 1-5; `Memory_sup` in the reference's `network/memory.py`.
 //! Where paper and released code differ, the difference is a setting here.
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::Tensor;
+use kernels::{ClassSums, SumRule, WriteRule};
+pub use kernels::{Noise, SlotSum};
 use serde::{Deserialize, Serialize};
 
-use crate::labels::ClassWeights;
-use crate::layout::{Init, Layout, tensor_from};
-use crate::mode::{Conv, Mode, Plain};
+use crate::labels::{LabelMaps, LabelWeights};
+use crate::layout::{Init, Layout};
+use crate::mode::{Conv, MemoryDivergenceOf, Mode, Plain};
 use crate::pass::Pass;
-use crate::random::Stream;
 
 const UPDATE_CONV: &str = "memory.writenet.writefeat.0";
 const UPDATE_NORM: &str = "memory.writenet.writefeat.1";
@@ -58,21 +59,13 @@ pub struct Read<M: Mode> {
 pub struct ReadOptions {
     /// Divides the scores before the softmax; 1 in paper and code.
     pub temperature: f64,
-    /// Gumbel noise `[N, K]` added to the scores (released code); `None` is the paper's softmax.
-    pub noise: Option<Tensor<2>>,
+    /// Gumbel noise added to the scores (released code), or none, the paper's softmax.
+    pub noise: Noise,
 }
 
 impl ReadOptions {
     /// The paper's read: softmax, no temperature.
-    pub const PAPER: Self = Self { temperature: 1.0, noise: None };
-}
-
-/// Standard Gumbel noise `[N, K]` from `stream`, as in `torch.nn.functional.gumbel_softmax`.
-#[must_use]
-pub fn gumbel_noise(stream: Stream, shape: [usize; 2], device: &Device, dtype: DType) -> Tensor<2> {
-    let len = (shape[0] * shape[1]) as u64;
-    let values: Vec<f64> = (0..len).map(|index| stream.gumbel(index)).collect();
-    tensor_from(&values, &device.clone().without_autodiff(), dtype).reshape(shape)
+    pub const PAPER: Self = Self { temperature: 1.0, noise: Noise::None };
 }
 
 /// Reads the memory for every pixel of F.
@@ -108,6 +101,8 @@ pub struct WriteOptions {
     pub update_network: UpdateNetwork,
     /// Whether U gets the L2-normalised feature (paper) or F as it is (code).
     pub update_reads_normalized: bool,
+    /// What full-resolution labels weigh at a feature pixel: soft (code) or hard (paper).
+    pub label_weights: LabelWeights,
 }
 
 impl WriteOptions {
@@ -117,6 +112,7 @@ impl WriteOptions {
         normalize_slots: true,
         update_network: UpdateNetwork::ConvNormRelu,
         update_reads_normalized: false,
+        label_weights: LabelWeights::Soft,
     };
 }
 
@@ -129,29 +125,17 @@ pub fn write<M: Mode>(
     pass: &mut Pass<'_, M>,
     feature: M::T<4>,
     memory: &Tensor<2>,
-    labels: &ClassWeights,
+    labels: &LabelMaps,
     options: WriteOptions,
 ) -> M::T<2> {
     let input = if options.update_reads_normalized { M::l2_normalize(feature, 1) } else { feature };
     let updated = update(pass, input, options.update_network);
-    let rows = M::l2_normalize(to_rows::<M>(updated), 1);
-    let sums = class_sums::<M>(rows, labels);
-
-    let classes = labels.totals.len();
-    let present = |total: &f64| *total != 0.0;
-    let keep: Vec<f64> =
-        labels.totals.iter().map(|t| if present(t) { options.momentum } else { 1.0 }).collect();
-    let gain: Vec<f64> = labels
-        .totals
-        .iter()
-        .map(|t| if present(t) { (1.0 - options.momentum) / t } else { 0.0 })
-        .collect();
-    let (device, dtype) = pass.placement();
-    let column = |values: &[f64]| tensor_from(values, &device, dtype).reshape([classes, 1]);
-    let old = memory.clone().detach() * column(&keep);
-    let gain = column(&gain);
-    let moved = M::add(M::constant(old), M::linear(sums, |x| x * gain.clone()));
-    if options.normalize_slots { M::l2_normalize(moved, 1) } else { moved }
+    let rule = WriteRule {
+        momentum: options.momentum,
+        normalize_slots: options.normalize_slots,
+        label_weights: options.label_weights,
+    };
+    M::memory_write(updated, labels, memory.clone(), rule)
 }
 
 /// U of `[B, C, h, w]`.
@@ -170,14 +154,18 @@ fn update<M: Mode>(pass: &mut Pass<'_, M>, input: M::T<4>, kind: UpdateNetwork) 
     }
 }
 
-/// Scores of the classifier G for every slot, `[K, K]`.
-pub fn classify_slots<M: Mode>(pass: &Pass<'_, M>, memory: M::T<2>) -> M::T<2> {
-    let weight = M::linear(pass.parameter::<2>("memory.clsfier.weight"), Tensor::transpose);
-    let bias = M::linear(pass.parameter::<1>("memory.clsfier.bias"), |x| {
-        let classes = x.dims()[0];
-        x.reshape([1, classes])
-    });
-    M::add(M::matmul(memory, weight), bias)
+/// How alike the slots of a written memory, `[K, C]`, are, and how well the classifier G tells them
+/// apart.
+///
+/// Source: Eq. 7, `diversityloss` and `classification_loss` of `Memory_sup`.
+pub fn slot_losses<M: Mode>(
+    pass: &Pass<'_, M>,
+    memory: M::T<2>,
+    slot_sum: SlotSum,
+) -> MemoryDivergenceOf<M> {
+    let weight = pass.parameter::<2>("memory.clsfier.weight");
+    let bias = pass.parameter::<1>("memory.clsfier.bias");
+    M::memory_divergence(memory, weight, bias, slot_sum)
 }
 
 /// Running sums of normalised features per class, for the memory's first value.
@@ -186,32 +174,31 @@ pub fn classify_slots<M: Mode>(pass: &Pass<'_, M>, memory: M::T<2>) -> M::T<2> {
 #[derive(Clone, Debug)]
 pub struct MemoryInit {
     sums: Tensor<2>,
-    totals: Vec<f64>,
+    totals: Tensor<1>,
 }
 
 impl MemoryInit {
     /// No pixel seen yet; `like` gives shape `[K, C]`, device and precision.
     #[must_use]
     pub fn new(like: &Tensor<2>) -> Self {
-        Self { sums: like.zeros_like(), totals: vec![0.0; like.dims()[0]] }
+        let totals = Tensor::zeros([like.dims()[0]], (&like.device(), like.dtype()));
+        Self { sums: like.zeros_like(), totals }
     }
 
     /// Adds a batch: `feature` `[B, C, h, w]`.
-    pub fn add(&mut self, feature: Tensor<4>, labels: &ClassWeights) {
-        let rows = Plain::l2_normalize(to_rows::<Plain>(feature), 1);
-        self.sums = self.sums.clone() + class_sums::<Plain>(rows, labels);
-        for (total, new) in self.totals.iter_mut().zip(&labels.totals) {
-            *total += new;
-        }
+    pub fn add(&mut self, feature: Tensor<4>, labels: &LabelMaps, label_weights: LabelWeights) {
+        let rule = SumRule { classes: self.totals.dims()[0], label_weights, normalize: true };
+        let ClassSums { sums, totals } = kernels::class_sums(feature, labels, rule);
+        self.sums = self.sums.clone() + sums;
+        self.totals = self.totals.clone() + totals;
     }
 
     /// The mean of each class, L2-normalised; a class never seen has a zero slot.
     #[must_use]
     pub fn finish(self) -> Tensor<2> {
-        let divisors: Vec<f64> =
-            self.totals.iter().map(|&t| if t == 0.0 { 1.0 } else { t }).collect();
-        let (device, dtype) = (self.sums.device(), self.sums.dtype());
-        let divisors = tensor_from(&divisors, &device, dtype).reshape([self.totals.len(), 1]);
+        let [classes, _] = self.sums.dims();
+        let never_seen = self.totals.clone().equal_elem(0.0);
+        let divisors = self.totals.mask_fill(never_seen, 1.0).reshape([classes, 1]);
         Plain::l2_normalize(self.sums / divisors, 1)
     }
 }
@@ -225,10 +212,4 @@ pub(crate) fn to_rows<M: Mode>(x: M::T<4>) -> M::T<2> {
 /// `[B h w, C]` to `[B, C, h, w]`.
 pub fn from_rows<M: Mode>(x: M::T<2>, [batch, channels, height, width]: [usize; 4]) -> M::T<4> {
     M::permute(M::reshape(x, [batch, height, width, channels]), [0, 3, 1, 2])
-}
-
-/// `sum_n w[n, k] rows[n, :]`, `[K, C]`.
-fn class_sums<M: Mode>(rows: M::T<2>, labels: &ClassWeights) -> M::T<2> {
-    let weights = labels.weights.clone().transpose();
-    M::linear(rows, |rows| weights.clone().matmul(rows))
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
-use kernels::{MemoryRead, conv2d};
+use kernels::{LabelMaps, MemoryDivergence, MemoryRead, Noise, SlotSum, WriteRule, conv2d};
 
 use crate::layout::tensor_from;
 use crate::ranks::{Exchange, sum_over_ranks};
@@ -124,7 +124,7 @@ pub trait Mode: Sized + 'static {
     fn memory_read(
         features: Self::T<2>,
         memory: Self::T<2>,
-        noise: Option<Tensor<2>>,
+        noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self>;
     /// Elementwise sum of `[C]` over data-parallel ranks, which all get the same bits.
@@ -135,6 +135,21 @@ pub trait Mode: Sized + 'static {
     /// # Panics
     /// If ranks cannot meet: see [`Exchange::sum`].
     fn sum_over_ranks(x: Self::T<1>, exchange: &Exchange) -> Self::T<1>;
+    /// The memory moved towards the class means of `[B, C, h, w]`: see [`kernels::memory_write`].
+    fn memory_write(
+        features: Self::T<4>,
+        labels: &LabelMaps,
+        memory: Tensor<2>,
+        rule: WriteRule,
+    ) -> Self::T<2>;
+    /// The losses of a written memory, `[K, C]`, and a classifier of its slots, `[K, C]` and `[K]`:
+    /// see [`kernels::memory_divergence`].
+    fn memory_divergence(
+        memory: Self::T<2>,
+        weight: Self::T<2>,
+        bias: Self::T<1>,
+        slot_sum: SlotSum,
+    ) -> MemoryDivergenceOf<Self>;
     /// Exponential function.
     fn exp<const D: usize>(x: Self::T<D>) -> Self::T<D>;
     /// `1 / sqrt(x)` of positive elements.
@@ -206,6 +221,14 @@ pub struct MemoryReadOf<M: Mode> {
     pub weights: M::T<2>,
     /// Weighted sum of the slots, `[N, C]`.
     pub readout: M::T<2>,
+}
+
+/// Result of [`Mode::memory_divergence`], each `[1]`.
+pub struct MemoryDivergenceOf<M: Mode> {
+    /// Mean positive inner product of different slots.
+    pub divergence: M::T<1>,
+    /// Cross entropy of the classifier's scores of each slot against its own class.
+    pub classification: M::T<1>,
 }
 
 /// Ordinary forward pass.
@@ -311,7 +334,7 @@ impl Mode for Plain {
     fn memory_read(
         features: Tensor<2>,
         memory: Tensor<2>,
-        noise: Option<Tensor<2>>,
+        noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
         let MemoryRead { normalized, scores, weights, readout } =
@@ -321,6 +344,26 @@ impl Mode for Plain {
 
     fn sum_over_ranks(x: Tensor<1>, exchange: &Exchange) -> Tensor<1> {
         sum_over_ranks(x, exchange.clone())
+    }
+
+    fn memory_write(
+        features: Tensor<4>,
+        labels: &LabelMaps,
+        memory: Tensor<2>,
+        rule: WriteRule,
+    ) -> Tensor<2> {
+        kernels::memory_write(features, labels, memory, rule)
+    }
+
+    fn memory_divergence(
+        memory: Tensor<2>,
+        weight: Tensor<2>,
+        bias: Tensor<1>,
+        slot_sum: SlotSum,
+    ) -> MemoryDivergenceOf<Self> {
+        let MemoryDivergence { divergence, classification } =
+            kernels::memory_divergence(memory, weight, bias, slot_sum);
+        MemoryDivergenceOf { divergence, classification }
     }
 
     fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {

@@ -2,6 +2,8 @@
 
 use std::f64::consts::TAU;
 
+use kernels::Noise;
+
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -60,11 +62,16 @@ impl Stream {
         radius * (TAU * self.uniform(2 * index + 1)).cos()
     }
 
-    /// Number `index`, standard Gumbel: `-ln(-ln(u))`, as `-log(Exp(1))`.
+    /// Number `index`, standard Gumbel: `-ln(-ln(1 - u))`, as `-log(Exp(1))`.
     #[must_use]
     pub fn gumbel(self, index: u64) -> f64 {
-        let exponential = -(1.0 - self.uniform(index)).ln();
-        -exponential.max(f64::MIN_POSITIVE).ln()
+        kernels::gumbel(self.key, index)
+    }
+
+    /// The stream's numbers of a memory read, drawn where it runs.
+    #[must_use]
+    pub fn read_noise(self) -> Noise {
+        Noise::Drawn(self.key)
     }
 
     /// Integer `index`, uniform in `0..bound`; `bound` must not be 0.

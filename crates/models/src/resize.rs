@@ -4,26 +4,10 @@
 //! matrix is linear, so the same code serves values and tangents.
 
 use burn::tensor::{DType, Device, Tensor};
+pub use kernels::align_corners_tap;
 
 use crate::layout::tensor_from;
 use crate::mode::Mode;
-
-/// Source position and weight of one output coordinate: `(low, high, weight of high)`.
-///
-/// Source: `torch.nn.functional.interpolate(mode="bilinear", align_corners=True)`.
-#[must_use]
-pub fn align_corners_tap(
-    output: usize,
-    input_size: usize,
-    output_size: usize,
-) -> (usize, usize, f64) {
-    if output_size <= 1 || input_size <= 1 {
-        return (0, 0, 0.0);
-    }
-    let position = output as f64 * ((input_size - 1) as f64 / (output_size - 1) as f64);
-    let low = (position as usize).min(input_size - 1);
-    (low, (low + 1).min(input_size - 1), position - low as f64)
-}
 
 /// As [`align_corners_tap`], with pixels as areas whose outer edges are aligned.
 ///

@@ -2,11 +2,11 @@
 
 use burn::tensor::module::max_pool2d_with_indices;
 use burn::tensor::{Tensor, activation};
-use kernels::conv2d;
+use kernels::{LabelMaps, Noise, SlotSum, WriteRule, conv2d, pair_scale};
 
 use crate::mode::{
-    BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryReadOf, Mode, NORMALIZE_EPSILON, Plain,
-    max_pool3_options,
+    BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode,
+    NORMALIZE_EPSILON, Plain, max_pool3_options,
 };
 use crate::ranks::{Exchange, sum_over_ranks};
 
@@ -217,13 +217,14 @@ impl Mode for Tangent {
     fn memory_read(
         features: Dual<2>,
         memory: Dual<2>,
-        noise: Option<Tensor<2>>,
+        noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
         let normalized = Self::l2_normalize(features, 1);
         let slots = Self::linear(memory.clone(), Tensor::transpose);
         let scores = Self::matmul(normalized.clone(), slots);
-        let noisy = match noise {
+        let like = &scores.value;
+        let noisy = match noise.tensor(like.dims(), &like.device(), like.dtype()) {
             Some(noise) => Self::add(scores.clone(), Self::constant(noise)),
             None => scores.clone(),
         };
@@ -241,6 +242,45 @@ impl Mode for Tangent {
         Dual {
             value: sum_over_ranks(x.value, exchange.clone()),
             tangent: x.tangent.map(|t| sum_over_ranks(t, exchange.of("tangent"))),
+        }
+    }
+
+    fn memory_write(
+        features: Dual<4>,
+        labels: &LabelMaps,
+        memory: Tensor<2>,
+        rule: WriteRule,
+    ) -> Dual<2> {
+        let Some(tangent) = features.tangent else {
+            return Self::constant(kernels::memory_write(features.value, labels, memory, rule));
+        };
+        let (value, tangent) =
+            kernels::memory_write_pair(features.value, tangent, labels, memory, rule);
+        Dual::new(value, tangent)
+    }
+
+    fn memory_divergence(
+        memory: Dual<2>,
+        weight: Dual<2>,
+        bias: Dual<1>,
+        slot_sum: SlotSum,
+    ) -> MemoryDivergenceOf<Self> {
+        let slots = memory.value.dims()[0];
+        let own = Tensor::<2>::eye(slots, &memory.value.device());
+        let own = own.cast(memory.value.dtype()).detach();
+        let others = own.clone().neg().add_scalar(1.0);
+        let transposed = Self::linear(memory.clone(), Tensor::transpose);
+        let cosines = Self::relu(Self::matmul(memory.clone(), transposed));
+        let scores = Self::add(
+            Self::matmul(memory, Self::linear(weight, Tensor::transpose)),
+            Self::reshape(bias, [1, slots]),
+        );
+        let summed = |x: Dual<2>, mask: Tensor<2>, scale: f64| {
+            Self::linear(x, |x| (x * mask.clone()).sum().mul_scalar(scale))
+        };
+        MemoryDivergenceOf {
+            divergence: summed(cosines, others, pair_scale(slots)),
+            classification: summed(Self::log_softmax(scores, 1), own, -slot_sum.scale(slots)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Every operation's tangent against finite differences, in f64 away from kinks.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use kernels::{LabelMaps, LabelWeights, Noise, SlotSum, WriteRule};
 
 use crate::layout::tensor_from;
 use crate::mode::{BatchStatistics, Conv, Mode, Plain};
@@ -149,9 +150,34 @@ fn memory_read<M: Mode>(x: M::T<1>) -> M::T<4> {
     let features = part::<M, 2>(&x, 0, [6, 4]);
     let memory = M::l2_normalize(part::<M, 2>(&x, 24, [5, 4]), 1);
     let noise = random("noise", 30).reshape([6, 5]);
-    let read = M::memory_read(features, memory, Some(noise), 0.5);
+    let read = M::memory_read(features, memory, Noise::Given(noise), 0.5);
     let all = M::cat(vec![read.normalized, read.scores, read.weights, read.readout], 1);
     M::linear(all, |x| x.reshape([6, 18, 1, 1]))
+}
+
+fn memory_write_of<M: Mode>(x: &M::T<1>, normalize_slots: bool) -> M::T<4> {
+    // Blocks of two labels, class 4 absent, some ignored.
+    let ids: Vec<u8> = (0..2 * 9 * 8).map(|at| [0, 1, 255, 2, 3][at / 2 % 5]).collect();
+    let labels = LabelMaps::new(&ids, [2, 9, 8], &Device::flex());
+    let memory = random("old memory", 15).reshape([5, 3]);
+    let rule = WriteRule { momentum: 0.8, normalize_slots, label_weights: LabelWeights::Soft };
+    let written = M::memory_write(image::<M>(x), &labels, memory, rule);
+    M::reshape(written, [5, 3, 1, 1])
+}
+
+fn memory_write<M: Mode>(x: M::T<1>) -> M::T<4> {
+    memory_write_of::<M>(&x, true)
+}
+
+fn memory_write_without_norms<M: Mode>(x: M::T<1>) -> M::T<4> {
+    memory_write_of::<M>(&x, false)
+}
+
+fn memory_divergence<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let memory = M::l2_normalize(part::<M, 2>(&x, 0, [5, 4]), 1);
+    let (weight, bias) = (part::<M, 2>(&x, 20, [5, 4]), part::<M, 1>(&x, 40, [5]));
+    let losses = M::memory_divergence(memory, weight, bias, SlotSum::Mean);
+    M::reshape(M::cat(vec![losses.divergence, losses.classification], 0), [2, 1, 1, 1])
 }
 
 fn exp<M: Mode>(x: M::T<1>) -> M::T<4> {
@@ -169,7 +195,7 @@ fn instance_norm<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::instance_norm(image::<M>(&x))
 }
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 23] = [
     case!(conv_with_bias, IMAGE + 56),
     case!(conv_in_groups, IMAGE + 54),
     case!(relu6, IMAGE),
@@ -187,6 +213,9 @@ const CASES: [Case; 20] = [
     case!(broadcast_add_and_mul, IMAGE + 3),
     case!(gather, IMAGE),
     case!(memory_read, 44),
+    case!(memory_write, IMAGE),
+    case!(memory_write_without_norms, IMAGE),
+    case!(memory_divergence, 45),
     case!(exp, IMAGE),
     case!(reciprocal_sqrt, IMAGE),
     case!(instance_norm, IMAGE),

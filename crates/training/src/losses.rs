@@ -1,14 +1,13 @@
-//! The five losses, each generic over the mode so that second order needs no second version.
+//! The losses over pixels, each generic over the mode so that second order needs no second version.
 //!
+//! The two losses over the memory's slots are `models::memory::slot_losses`.
 //! Source: Kim et al., CVPR 2022, Eq. 6-8; `loss.py` and `Memory_sup` in the reference.
 
-use burn::tensor::Tensor;
 use models::labels::PixelTargets;
-use models::layout::tensor_from;
 use models::mode::Mode;
 use models::resize::resize_bilinear;
 
-use crate::method::{EmptyBatch, SlotReduction};
+use crate::method::EmptyBatch;
 
 /// Mean negative log-likelihood over the pixels that count.
 ///
@@ -54,41 +53,4 @@ pub fn cohesion<M: Mode>(
     let classes = M::value(&scores).dims()[1];
     let maps = models::memory::from_rows::<M>(scores, [batch, classes, height, width]);
     segmentation::<M>(maps, targets, empty)
-}
-
-/// Memory divergence: positive cosines between different slots of `[K, C]`, their mean or sum over
-/// all ordered pairs.
-pub fn divergence<M: Mode>(memory: M::T<2>, reduction: SlotReduction) -> M::T<1> {
-    let value = M::value(&memory);
-    let classes = value.dims()[0];
-    let mut off_diagonal = vec![1.0; classes * classes];
-    for class in 0..classes {
-        off_diagonal[class * classes + class] = 0.0;
-    }
-    let mask =
-        tensor_from(&off_diagonal, &value.device(), value.dtype()).reshape([classes, classes]);
-    let transposed = M::linear(memory.clone(), Tensor::transpose);
-    let cosines = M::relu(M::matmul(memory, transposed));
-    // Not a division: Burn's backward pass of `div_scalar` rounds the divisor to f32.
-    let scale = match reduction {
-        SlotReduction::Mean => 1.0 / (classes * classes.saturating_sub(1)).max(1) as f64,
-        SlotReduction::Sum => 1.0,
-    };
-    M::linear(cosines, |x| (x * mask.clone()).sum().mul_scalar(scale))
-}
-
-/// Memory classification: cross entropy of G's scores `[K, K]` against the slot's own class.
-pub fn classification<M: Mode>(scores: M::T<2>, reduction: SlotReduction) -> M::T<1> {
-    let value = M::value(&scores);
-    let classes = value.dims()[0];
-    let scale = match reduction {
-        SlotReduction::Mean => -1.0 / classes as f64,
-        SlotReduction::Sum => -1.0,
-    };
-    let mut own_class = vec![0.0; classes * classes];
-    for class in 0..classes {
-        own_class[class * classes + class] = scale;
-    }
-    let mask = tensor_from(&own_class, &value.device(), value.dtype()).reshape([classes, classes]);
-    M::linear(M::log_softmax(scores, 1), |x| (x * mask.clone()).sum())
 }

@@ -1,7 +1,7 @@
 //! What is trained how: a difference between paper and released code is one key.
 
 use models::labels::LabelWeights;
-use models::memory::UpdateNetwork;
+use models::memory::{SlotSum, UpdateNetwork};
 use serde::{Deserialize, Serialize};
 
 /// Training algorithm.
@@ -62,6 +62,15 @@ pub enum SlotReduction {
     Mean,
     /// Sum (paper, Eq. 7).
     Sum,
+}
+
+impl From<SlotReduction> for SlotSum {
+    fn from(reduction: SlotReduction) -> Self {
+        match reduction {
+            SlotReduction::Mean => Self::Mean,
+            SlotReduction::Sum => Self::Sum,
+        }
+    }
 }
 
 /// Which step moves the memory classifier G.

@@ -1,8 +1,9 @@
 //! One forward pass of the network with its losses.
 
 use burn::tensor::Tensor;
-use models::labels::{LabelBatch, PixelTargets};
-use models::memory::{self, ReadOptions, UpdateNetwork, WriteOptions};
+use kernels::pair_scale;
+use models::labels::{LabelBatch, LabelMaps, PixelTargets};
+use models::memory::{self, Noise, ReadOptions, UpdateNetwork, WriteOptions};
 use models::mode::Mode;
 use models::network::Network;
 use models::normalization::whitening_loss::{CovarianceMask, whitening_loss};
@@ -10,7 +11,7 @@ use models::pass::Pass;
 use models::random::Stream;
 
 use crate::losses;
-use crate::method::{CohesionResolution, Method, ReadWeights};
+use crate::method::{CohesionResolution, Method, ReadWeights, SlotReduction};
 
 /// A batch on the device.
 #[derive(Clone, Debug)]
@@ -21,14 +22,17 @@ pub struct Samples {
     pub labels: LabelBatch,
     /// Full-resolution targets.
     pub targets: PixelTargets,
+    /// Full-resolution labels for the memory.
+    pub label_maps: LabelMaps,
 }
 
 impl Samples {
-    /// Uploads the targets of `labels` beside `image`.
+    /// Uploads `labels` beside `image`.
     #[must_use]
     pub fn new(image: Tensor<4>, labels: LabelBatch, classes: usize) -> Self {
         let targets = labels.targets(classes, &image.device(), image.dtype());
-        Self { image, labels, targets }
+        let label_maps = labels.maps(&image.device());
+        Self { image, labels, targets, label_maps }
     }
 }
 
@@ -83,11 +87,11 @@ pub fn run<M: Mode>(
         None => (encoded.feature, None, None),
         Some(MemoryInput { slots, write }) => {
             let old = M::value(&slots);
-            let options = read_options(method, noise, [batch * height * width, classes], &old);
+            let options = read_options(method, noise);
             let read = memory::read(pass, encoded.feature.clone(), slots, &options);
             let update = network.config.update_network;
             let written = write.then(|| {
-                write_memory(pass, encoded.feature, &old, &samples.labels, (method, update))
+                write_memory(pass, encoded.feature, &old, &samples.label_maps, (method, update))
             });
             (read.feature, Some(read.scores), written)
         }
@@ -107,14 +111,19 @@ pub fn run<M: Mode>(
         let targets = at_feature.as_ref().unwrap_or(&samples.targets);
         losses::cohesion::<M>(scores, [batch, height, width], targets, method.empty_batch)
     });
-    let divergence = written
+    let slot_losses = written
         .clone()
-        .filter(|_| weights.divergence > 0.0)
-        .map(|written| losses::divergence::<M>(written, method.divergence_reduction));
-    let classification = written.clone().filter(|_| weights.classification > 0.0).map(|written| {
-        let scores = memory::classify_slots(pass, written);
-        losses::classification::<M>(scores, method.classification_reduction)
+        .filter(|_| weights.divergence > 0.0 || weights.classification > 0.0)
+        .map(|written| memory::slot_losses(pass, written, method.classification_reduction.into()));
+    let (divergence, classification) =
+        slot_losses.map(|found| (found.divergence, found.classification)).unzip();
+    let divergence = divergence.filter(|_| weights.divergence > 0.0).map(|mean| {
+        match method.divergence_reduction {
+            SlotReduction::Mean => mean,
+            SlotReduction::Sum => M::scale(mean, 1.0 / pair_scale(classes)),
+        }
     });
+    let classification = classification.filter(|_| weights.classification > 0.0);
 
     let whitening = network.config.whitening.map(|whitening| {
         let masks: Vec<CovarianceMask> = encoded
@@ -167,19 +176,15 @@ pub fn run_write<M: Mode>(
     let encoded = network.encode(pass, M::constant(samples.image.clone()));
     let [_, _, height, width] = M::dims(&encoded.feature);
     let update = network.config.update_network;
-    let slots = write_memory(pass, encoded.feature, old, &samples.labels, (method, update));
+    let slots = write_memory(pass, encoded.feature, old, &samples.label_maps, (method, update));
     Written { slots, feature_size: [height, width] }
 }
 
-/// Options of a read of `[N, K]` scores under `method`, in the precision of `like`.
-fn read_options(
-    method: &Method,
-    noise: Stream,
-    shape: [usize; 2],
-    like: &Tensor<2>,
-) -> ReadOptions {
-    let noise = (method.read == ReadWeights::Gumbel)
-        .then(|| memory::gumbel_noise(noise, shape, &like.device(), like.dtype()));
+fn read_options(method: &Method, noise: Stream) -> ReadOptions {
+    let noise = match method.read {
+        ReadWeights::Gumbel => noise.read_noise(),
+        ReadWeights::Softmax => Noise::None,
+    };
     ReadOptions { temperature: method.read_temperature, noise }
 }
 
@@ -187,24 +192,15 @@ fn write_memory<M: Mode>(
     pass: &mut Pass<'_, M>,
     feature: M::T<4>,
     old: &Tensor<2>,
-    labels: &LabelBatch,
+    labels: &LabelMaps,
     (method, update_network): (&Method, UpdateNetwork),
 ) -> M::T<2> {
-    let [_, _, height, width] = M::value(&feature).dims();
-    let (device, dtype) = pass.placement();
-    let classes = old.dims()[0];
-    let weights = labels.class_weights(
-        [height, width],
-        classes,
-        method.label_weights.into(),
-        &device.without_autodiff(),
-        dtype,
-    );
     let options = WriteOptions {
         momentum: method.memory_momentum,
         normalize_slots: method.normalize_slots,
         update_network,
         update_reads_normalized: method.update_reads_normalized,
+        label_weights: method.label_weights.into(),
     };
-    memory::write(pass, feature, old, &weights, options)
+    memory::write(pass, feature, old, labels, options)
 }

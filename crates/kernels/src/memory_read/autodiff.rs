@@ -19,7 +19,7 @@ use burn::backend::{
 };
 use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 
-use super::wgsl::{MemoryReadOps, ReadGradients, ReadState, backward};
+use super::wgsl::{MemoryReadOps, NoiseSource, ReadGradients, ReadState, backward};
 
 /// Gradients of the results, left by the children for the junction.
 type Inbox = Arc<Mutex<ReadGradients>>;
@@ -29,7 +29,7 @@ impl<C: CheckpointStrategy> MemoryReadOps for Autodiff<Cube, C> {
         features: FloatTensor<Self>,
         memory: FloatTensor<Self>,
         noise: FloatTensor<Self>,
-        has_noise: bool,
+        source: NoiseSource,
         temperature: f32,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (features, features_node) = features.into_parts();
@@ -39,7 +39,7 @@ impl<C: CheckpointStrategy> MemoryReadOps for Autodiff<Cube, C> {
             features.clone(),
             memory.clone(),
             noise.into_primitive(),
-            has_noise,
+            source,
             temperature,
         );
         let junction =

@@ -1,6 +1,7 @@
 //! The memory read: how much each pixel resembles each memory slot, and what the slots answer.
 
 mod autodiff;
+mod noise;
 mod wgsl;
 
 use burn::{
@@ -9,7 +10,8 @@ use burn::{
 };
 
 use crate::launch::compiles_wgsl;
-use wgsl::MemoryReadOps;
+pub use noise::{Noise, gumbel};
+use wgsl::{MemoryReadOps, NoiseSource};
 
 /// The square of the smallest norm a feature is divided by: 1e-12, as in
 /// `torch.nn.functional.normalize`.
@@ -33,9 +35,10 @@ pub struct MemoryRead {
 /// Reads the memory at every pixel, differentiably in features and memory.
 ///
 /// Runs as WGSL on a wgpu device where every tensor is f32, and as [`memory_read_plain`] elsewhere.
-/// The noise is a constant: no gradient reaches it.
+/// No gradient reaches the noise. The shader draws it with 64-bit integers and f32 logarithms, the
+/// plain twin in f64: they agree to the roundings of f32.
 ///
-/// Shapes: `features` [N, C], `memory` [K, C], `noise` [N, K].
+/// Shapes: `features` [N, C], `memory` [K, C].
 ///
 /// # Panics
 ///
@@ -45,21 +48,24 @@ pub struct MemoryRead {
 pub fn memory_read(
     features: Tensor<2>,
     memory: Tensor<2>,
-    noise: Option<Tensor<2>>,
+    noise: Noise,
     temperature: f64,
 ) -> MemoryRead {
-    check(&features, &memory, noise.as_ref(), temperature);
-    if !runs_as_wgsl(&features, &memory, noise.as_ref()) {
+    check(&features, &memory, &noise, temperature);
+    if !runs_as_wgsl(&features, &memory, &noise) {
         return memory_read_plain(features, memory, noise, temperature);
     }
-    let has_noise = noise.is_some();
-    // A shader's binding needs some buffer; this one is not read.
-    let noise = noise.unwrap_or_else(|| memory.clone());
+    // A shader's binding needs some buffer; the memory is not read as noise.
+    let (source, noise) = match noise {
+        Noise::None => (NoiseSource::None, memory.clone()),
+        Noise::Given(noise) => (NoiseSource::Given, noise),
+        Noise::Drawn(key) => (NoiseSource::Drawn(key), memory.clone()),
+    };
     let (normalized, scores, weights, readout) = <Dispatch as MemoryReadOps>::memory_read(
         features.into_dispatch(),
         memory.into_dispatch(),
         noise.into_dispatch(),
-        has_noise,
+        source,
         temperature as f32,
     );
     MemoryRead {
@@ -79,16 +85,17 @@ pub fn memory_read(
 pub fn memory_read_plain(
     features: Tensor<2>,
     memory: Tensor<2>,
-    noise: Option<Tensor<2>>,
+    noise: Noise,
     temperature: f64,
 ) -> MemoryRead {
-    check(&features, &memory, noise.as_ref(), temperature);
+    check(&features, &memory, &noise, temperature);
     // Clamped before the root, whose gradient at zero is infinite.
     let squared_norm = (features.clone() * features.clone()).sum_dim(1); // [N, 1]
     let normalized = features / squared_norm.clamp_min(SMALLEST_SQUARED_NORM).sqrt();
     let scores = normalized.clone().matmul(memory.clone().transpose()); // [N, K]
+    let noise = noise.tensor(scores.dims(), &scores.device(), scores.dtype());
     let noisy = match noise {
-        Some(noise) => scores.clone() + noise.detach(),
+        Some(noise) => scores.clone() + noise,
         None => scores.clone(),
     };
     let weights = softmax(noisy / temperature, 1);
@@ -96,20 +103,24 @@ pub fn memory_read_plain(
     MemoryRead { normalized, scores, weights, readout }
 }
 
-fn check(features: &Tensor<2>, memory: &Tensor<2>, noise: Option<&Tensor<2>>, temperature: f64) {
+fn check(features: &Tensor<2>, memory: &Tensor<2>, noise: &Noise, temperature: f64) {
     let [pixels, channels] = features.dims();
     let [slots, slot_channels] = memory.dims();
     assert!(channels > 0 && slots > 0, "memory read of {channels} channels and {slots} slots");
     assert_eq!(slot_channels, channels, "channels of the memory, of the features");
-    if let Some(noise) = noise {
+    if let Noise::Given(noise) = noise {
         assert_eq!(noise.dims(), [pixels, slots], "shape of the noise, [pixels, slots]");
     }
     assert!(temperature > 0.0, "temperature {temperature}");
 }
 
 /// Whether the shaders can take these tensors.
-fn runs_as_wgsl(features: &Tensor<2>, memory: &Tensor<2>, noise: Option<&Tensor<2>>) -> bool {
-    let mut tensors = [features, memory].into_iter().chain(noise);
+fn runs_as_wgsl(features: &Tensor<2>, memory: &Tensor<2>, noise: &Noise) -> bool {
+    let given = match noise {
+        Noise::Given(noise) => Some(noise),
+        Noise::None | Noise::Drawn(_) => None,
+    };
+    let mut tensors = [features, memory].into_iter().chain(given);
     tensors.all(|tensor| tensor.dtype() == DType::F32)
         && compiles_wgsl(&features.device())
         && wgsl::fits(features.dims(), memory.dims())
@@ -128,7 +139,7 @@ mod tests {
         let takes = |device: &Device, dtype: DType| {
             let features = Tensor::<2>::zeros([3, 4], (device, dtype));
             let memory = Tensor::<2>::zeros([2, 4], (device, dtype));
-            runs_as_wgsl(&features, &memory, None)
+            runs_as_wgsl(&features, &memory, &Noise::None)
         };
         assert!(takes(&device, DType::F32));
         assert!(takes(&device.clone().autodiff(), DType::F32));

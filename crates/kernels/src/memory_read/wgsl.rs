@@ -31,9 +31,20 @@ pub(crate) trait MemoryReadOps: Backend {
         features: FloatTensor<Self>,
         memory: FloatTensor<Self>,
         noise: FloatTensor<Self>,
-        has_noise: bool,
+        source: NoiseSource,
         temperature: f32,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+/// Where the noise of a read comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum NoiseSource {
+    /// There is none.
+    None,
+    /// The noise's buffer.
+    Given,
+    /// The stream of this key.
+    Drawn(u64),
 }
 
 /// Whether every index fits `u32` and every dispatch its limit.
@@ -54,7 +65,7 @@ impl MemoryReadOps for Cube {
         features: CubeTensor,
         memory: CubeTensor,
         noise: CubeTensor,
-        has_noise: bool,
+        source: NoiseSource,
         temperature: f32,
     ) -> (CubeTensor, CubeTensor, CubeTensor, CubeTensor) {
         #[derive(Clone, Copy, NoUninit)]
@@ -63,10 +74,17 @@ impl MemoryReadOps for Cube {
             pixels: u32,
             channels: u32,
             slots: u32,
-            has_noise: u32,
+            noise_kind: u32,
+            key_low: u32,
+            key_high: u32,
             temperature: f32,
         }
 
+        let (noise_kind, key) = match source {
+            NoiseSource::None => (0, 0),
+            NoiseSource::Given => (1, 0),
+            NoiseSource::Drawn(key) => (2, key),
+        };
         let Sizes { pixels, channels, slots } = Sizes::of(&features, &memory);
         let [features, memory, noise] = [features, memory, noise].map(into_contiguous);
         let normalized = empty(&features, [pixels, channels]);
@@ -81,7 +99,9 @@ impl MemoryReadOps for Cube {
                     pixels,
                     channels,
                     slots,
-                    has_noise: u32::from(has_noise),
+                    noise_kind,
+                    key_low: key as u32,
+                    key_high: (key >> 32) as u32,
                     temperature,
                 },
                 [pixels.div_ceil(memory_read::PIXELS_PER_WORKGROUP), 1, 1],

@@ -12,8 +12,9 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use burn::tensor::{Int, Tensor};
+use kernels::{LabelMaps, Noise, SlotSum, WriteRule};
 
-use crate::mode::{BatchStatistics, Conv, MemoryReadOf, Mode};
+use crate::mode::{BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode};
 use crate::ranks::Exchange;
 use graph::{Node, Operation};
 
@@ -204,10 +205,10 @@ impl Mode for Trace {
     fn memory_read(
         features: Traced<2>,
         memory: Traced<2>,
-        noise: Option<Tensor<2>>,
+        noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
-        assert!(noise.is_none(), "a read with noise cannot be traced");
+        assert!(matches!(noise, Noise::None), "a read with noise cannot be traced");
         let normalized = Self::l2_normalize(features, 1).named("memory.read.normalize");
         let slots = Self::permute(memory.clone(), [1, 0]);
         let scores = Self::matmul(normalized.clone(), slots).named("memory.read.scores");
@@ -220,6 +221,19 @@ impl Mode for Trace {
         let weights = weights.named("memory.read.weights");
         let readout = Self::matmul(weights.clone(), memory).named("memory.read.readout");
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn memory_write(_: Traced<4>, _: &LabelMaps, _: Tensor<2>, _: WriteRule) -> Traced<2> {
+        untraceable("memory_write")
+    }
+
+    fn memory_divergence(
+        _: Traced<2>,
+        _: Traced<2>,
+        _: Traced<1>,
+        _: SlotSum,
+    ) -> MemoryDivergenceOf<Self> {
+        untraceable("memory_divergence")
     }
 
     fn scale<const D: usize>(x: Traced<D>, factor: f64) -> Traced<D> {
@@ -360,7 +374,7 @@ mod tests {
             let tape = Tape::default();
             let features = Traced::source(&tape, Operation::Image, [6, 4]);
             let memory = Traced::source(&tape, Operation::Memory, [3, 4]);
-            let read = Trace::memory_read(features, memory, None, temperature);
+            let read = Trace::memory_read(features, memory, Noise::None, temperature);
             assert_eq!((read.weights.shape, read.readout.shape), ([6, 3], [6, 4]));
             let nodes = tape.borrow();
             nodes.iter().filter(|node| node.operation == Operation::Scale(2.0)).count()

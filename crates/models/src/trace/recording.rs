@@ -4,7 +4,7 @@ use burn::tensor::{DType, Device};
 
 use super::graph::{Graph, Operation};
 use super::{Tape, Trace, Traced};
-use crate::memory::{self, ReadOptions};
+use crate::memory::{self, Noise, ReadOptions};
 use crate::network::Network;
 use crate::pass::{Normalization, Pass};
 use crate::resize::resize_bilinear;
@@ -37,7 +37,7 @@ pub fn record(network: &Network, [height, width]: [usize; 2], temperature: f64) 
         true => {
             let shape = [network.config.classes, network.config.feature_channels()];
             let memory = Traced::<2>::source(&tape, Operation::Memory, shape);
-            let options = ReadOptions { temperature, noise: None };
+            let options = ReadOptions { temperature, noise: Noise::None };
             memory::read(&mut pass, encoded.feature, memory, &options).feature
         }
     };

@@ -1,6 +1,5 @@
 //! The first value of the memory.
 
-use burn::tensor::DType;
 use loader::{Loader, LoaderError};
 use models::memory::MemoryInit;
 use models::mode::Plain;
@@ -57,15 +56,8 @@ pub(super) fn initialize(
                     Normalization::Running,
                 );
                 let feature = network.encode(&mut pass, samples.image).feature;
-                let [_, _, height, width] = feature.dims();
-                let weights = samples.labels.class_weights(
-                    [height, width],
-                    network.config.classes,
-                    recipe.method.label_weights.into(),
-                    &device,
-                    DType::F32,
-                );
-                init.add(feature, &weights);
+                let label_weights = recipe.method.label_weights.into();
+                init.add(feature, &samples.label_maps, label_weights);
                 batches.recycle(batch);
                 observer.advance();
             }
