@@ -3,6 +3,7 @@
 //! The folder holds `recipe.toml` (resolved), `run.json` (classes, data, device),
 //! `metrics.jsonl`, `loading.jsonl` and `checkpoint.safetensors`.
 
+mod covariance_statistics;
 mod damage;
 mod facts;
 mod first_memory;
@@ -20,6 +21,7 @@ use burn::tensor::Device;
 use evaluation::predictor::{Predictor, ReadSettings};
 use loader::{Loader, LoaderError};
 use models::network::Network;
+use models::normalization::sensitivity::SensitivityError;
 use models::weights::WeightsError;
 use shard_store::{StoreError, StoreOptions};
 
@@ -128,6 +130,9 @@ pub enum RunError {
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The statistics of ISW.
+    #[error(transparent)]
+    Sensitivity(#[from] SensitivityError),
     /// A loss or a gradient is not a number.
     #[error(
         "step {step}: the {what} is {value}, expected a finite number; hint: lower \

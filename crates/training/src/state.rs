@@ -3,6 +3,7 @@
 use burn::tensor::{DType, Device, Tensor};
 use models::mode::BatchStatistics;
 use models::network::Network;
+use models::normalization::sensitivity::SensitivePairs;
 
 /// Parameters, buffers, memory and optimiser state at one step.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct State {
     pub statistics: Vec<BatchStatistics>,
     /// The memory `[K, C]`, if the network has one.
     pub memory: Option<Tensor<2>>,
+    /// The pairs of channels that ISW whitens, for each layer, once they were found.
+    pub sensitive_pairs: Option<Vec<SensitivePairs>>,
 }
 
 impl State {
@@ -34,6 +37,7 @@ impl State {
             memory: config.memory.then(|| {
                 Tensor::zeros([config.classes, config.feature_channels()], (device, dtype))
             }),
+            sensitive_pairs: None,
         }
     }
 }

@@ -8,12 +8,10 @@ use models::normalization::presets::NormPreset;
 
 use loader::LoaderError;
 
-use super::{ColoursOn, Recipe, RecipeError, SamplingRecipe, SourceRecipe};
+use super::{ColoursOn, LARGE, Recipe, RecipeError, SamplingRecipe, SourceRecipe, isw};
 use crate::method::Algorithm;
 use crate::schedule::Decay;
 
-/// The largest float that still means something; keeps infinities and NaN out.
-const LARGE: f64 = 1e6;
 /// Crops and windows, in pixels.
 const SIDES: RangeInclusive<u64> = 32..=8192;
 
@@ -21,13 +19,14 @@ const SIDES: RangeInclusive<u64> = 32..=8192;
 const GPU_BLUR_SIGMA_LIMIT: f32 = 2.125;
 
 /// The first contradiction: key, what was found, what was expected.
-type Finding = Option<(String, String, String)>;
+pub(super) type Finding = Option<(String, String, String)>;
 
 /// Refuses a recipe that cannot be trained as it says.
 pub(super) fn check(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
     let finding = wrong_integer(recipe)
         .or_else(|| wrong_float(recipe))
         .or_else(|| wrong_choice(recipe))
+        .or_else(|| isw::wrong(recipe))
         .or_else(|| wrong_combination(recipe));
     match finding {
         None => Ok(()),
@@ -123,11 +122,6 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     if model.memory && !model.name.can_have_memory() {
         let expected = "false: this model has no layer of features that a memory could read";
         return finding("model.memory", "true".to_owned(), expected);
-    }
-    if model.normalization == NormPreset::Isw {
-        let expected = "another one: the covariance statistics that choose ISW's pairs are not \
-                        taken in training yet; \"irw\" is its form without them";
-        return finding("model.normalization", "isw".to_owned(), expected);
     }
     if model.normalization != NormPreset::Batch && !model.backbone.has_free_normalization() {
         let found = "not \"batch\"".to_owned();

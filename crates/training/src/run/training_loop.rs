@@ -1,6 +1,6 @@
 //! Step after step, with logs and checkpoints.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
 use loader::{Batch, Loader, MetaRole};
@@ -10,14 +10,14 @@ use super::damage::Damage;
 use super::first_state::first_state;
 use super::loader_options::{device_colours, loader_options};
 use super::log::Log;
-use super::{Machine, Observer, RunError, RunFacts, first_memory};
+use super::{Machine, Observer, RunError, RunFacts, covariance_statistics, first_memory};
 use crate::batches::Upload;
 use crate::checkpoint::{self, CHECKPOINT_FILE};
 use crate::loading::{LOADING_FILE, LoadingLine};
 use crate::method::{Algorithm, EmptyBatch};
 use crate::metrics::{METRICS_FILE, MetricsLine};
 use crate::optimizer::global_norm;
-use crate::recipe::Recipe;
+use crate::recipe::{IswRecipe, Recipe};
 use crate::state::State;
 use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 
@@ -38,8 +38,7 @@ pub(super) fn train(
     } else {
         (checkpoint::load(&checkpoint_path, &network, device)?, false)
     };
-    let mut log =
-        Log::<MetricsLine>::open(out.join(METRICS_FILE), (!is_new).then_some(state.step))?;
+    let log = Log::<MetricsLine>::open(out.join(METRICS_FILE), (!is_new).then_some(state.step))?;
     let mut loading =
         Log::<LoadingLine>::open(out.join(LOADING_FILE), (!is_new).then_some(state.step))?;
     if is_new {
@@ -49,50 +48,101 @@ pub(super) fn train(
         }
         checkpoint::save(&checkpoint_path, &network, &state)?;
     }
-    observer.phase("training", state.step, recipe.steps);
-    if state.step >= recipe.steps {
-        return Ok(());
-    }
-    let options = loader_options(recipe, [state.step, recipe.steps], machine.store);
-    let (options, colours) = device_colours(recipe, options, device);
-    let upload = Upload { classes: network.config.classes, colours, device };
-    let mut batches = Loader::start(options)?;
-    let mut damage = Damage::new(&batches);
-    let outcome = (|| {
-        while let Some(batch) = batches.next() {
-            let batch = batch?;
-            damage.meet(&batch, observer);
-            let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
-            let (next, report, names) =
-                take_step(recipe, &network, &state, (&batch, &upload), rates);
-            batches.recycle(batch);
-            state = next;
-            let last = state.step == recipe.steps;
-            let logs = last || state.step.is_multiple_of(recipe.log_every_steps);
-            let saves = last || state.step.is_multiple_of(recipe.checkpoint_every_steps);
-            if logs || saves {
-                let mut line = MetricsLine::new(state.step, rates, &report);
-                [line.meta_train, line.meta_test] = names;
-                require_finite(&line, &state, recipe.method.empty_batch)?;
-                if logs {
-                    log.append(&line)?;
-                }
-                // A resumed run does not meet the damage before its checkpoint again.
-                if logs || damage.is_unlogged() {
-                    let loaded = damage.line(state.step, &batches);
-                    loading.append(&loaded)?;
-                    observer.logged(&line, &loaded);
-                }
-            }
-            if saves {
-                checkpoint::save(&checkpoint_path, &network, &state)?;
-            }
-            observer.advance();
+    let mut training =
+        Training { recipe, network: &network, machine, checkpoint_path, log, loading, observer };
+    if let Some(isw) = &recipe.model.isw
+        && state.sensitive_pairs.is_none()
+    {
+        if state.step < isw.statistics_after_steps {
+            state = training.steps(state, isw.statistics_after_steps)?;
         }
-        Ok(())
-    })();
-    damage.log_rest(state.step, &batches, &mut loading)?;
-    outcome
+        state = training.sensitive_pairs(state, isw)?;
+    }
+    training.steps(state, recipe.steps).map(drop)
+}
+
+/// A run at work.
+struct Training<'a> {
+    recipe: &'a Recipe,
+    network: &'a Network,
+    machine: Machine<'a>,
+    checkpoint_path: PathBuf,
+    log: Log<MetricsLine>,
+    loading: Log<LoadingLine>,
+    observer: &'a mut dyn Observer,
+}
+
+impl Training<'_> {
+    /// Trains up to step `end`, whose state is saved.
+    fn steps(&mut self, mut state: State, end: u64) -> Result<State, RunError> {
+        let (recipe, machine) = (self.recipe, self.machine);
+        self.observer.phase("training", state.step, recipe.steps);
+        if state.step >= end {
+            return Ok(state);
+        }
+        let options = loader_options(recipe, [state.step, end], machine.store);
+        let (options, colours) = device_colours(recipe, options, machine.device);
+        let classes = self.network.config.classes;
+        let upload = Upload { classes, colours, device: machine.device };
+        let mut batches = Loader::start(options)?;
+        let mut damage = Damage::new(batches.stats());
+        let outcome = (|| {
+            while let Some(batch) = batches.next() {
+                let batch = batch?;
+                damage.meet(&batch.faults, self.observer);
+                let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
+                let (next, report, names) =
+                    take_step(recipe, self.network, &state, (&batch, &upload), rates);
+                batches.recycle(batch);
+                let sensitive_pairs = state.sensitive_pairs.iter().flatten();
+                let sensitive_pairs = sensitive_pairs.map(|pairs| pairs.count()).collect();
+                state = next;
+                let logs =
+                    state.step == recipe.steps || state.step.is_multiple_of(recipe.log_every_steps);
+                let saves =
+                    state.step == end || state.step.is_multiple_of(recipe.checkpoint_every_steps);
+                if logs || saves {
+                    let mut line = MetricsLine::new(state.step, rates, &report);
+                    [line.meta_train, line.meta_test] = names;
+                    line.sensitive_pairs = sensitive_pairs;
+                    require_finite(&line, &state, recipe.method.empty_batch)?;
+                    if logs {
+                        self.log.append(&line)?;
+                    }
+                    // A resumed run does not meet the damage before its checkpoint again.
+                    if logs || damage.is_unlogged() {
+                        let loaded = damage.line(state.step, batches.stats());
+                        self.loading.append(&loaded)?;
+                        self.observer.logged(&line, &loaded);
+                    }
+                }
+                if saves {
+                    checkpoint::save(&self.checkpoint_path, self.network, &state)?;
+                }
+                self.observer.advance();
+            }
+            Ok(())
+        })();
+        damage.log_rest(state.step, batches.stats(), &mut self.loading)?;
+        outcome.map(|()| state)
+    }
+
+    /// Takes the statistics of ISW, and saves what they gave: they take long.
+    fn sensitive_pairs(&mut self, state: State, isw: &IswRecipe) -> Result<State, RunError> {
+        let (observer, loading) = (&mut *self.observer, &mut self.loading);
+        let recipe = (self.recipe, isw);
+        let pairs = covariance_statistics::gather(
+            recipe,
+            self.network,
+            &state,
+            self.machine,
+            observer,
+            loading,
+        )?;
+        let state = State { sensitive_pairs: Some(pairs), ..state };
+        checkpoint::save(&self.checkpoint_path, self.network, &state)?;
+        Ok(state)
+    }
 }
 
 /// A state that is not a number is never saved over one that is.
