@@ -13,6 +13,7 @@ mod golden_networks;
 mod golden_whitening;
 mod gpu_augmentation;
 mod initial_weights;
+mod isw;
 mod norms;
 mod paper_reading;
 mod recipes;

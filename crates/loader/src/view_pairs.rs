@@ -331,3 +331,48 @@ fn render(
         }
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::test_storage::one_sample_domain;
+
+    #[test]
+    fn storage_that_falls_silent_becomes_an_error_that_names_the_sample_and_nobody_hangs() {
+        let (domain, source, gate) = one_sample_domain();
+        let patience = Duration::from_millis(100);
+        let options = LoaderOptions {
+            streams: vec![source],
+            patience: Some(patience),
+            workers: 2,
+            ..LoaderOptions::default()
+        };
+        let trials = ViewTrials { trials: 100, images: 5 };
+        let mut pairs = ViewPairs::start_on(options, vec![domain], trials).unwrap();
+        pairs.next().unwrap().unwrap();
+        gate.set_shut(true);
+        let error = pairs.find_map(Result::err).unwrap();
+        assert!(matches!(error, LoaderError::Stalled { .. }), "{error}");
+        assert!(error.to_string().contains("sample \"a\" of far/away"), "{error}");
+        assert!(pairs.next().is_none(), "the stream has ended");
+        let since = Instant::now();
+        drop(pairs);
+        assert!(since.elapsed() < 2 * LONGEST_GOODBYE, "{:?}", since.elapsed());
+        gate.set_shut(false);
+    }
+
+    #[test]
+    fn dropping_the_pairs_half_way_joins_the_workers() {
+        let (domain, source, _) = one_sample_domain();
+        let options =
+            LoaderOptions { streams: vec![source], workers: 3, ..LoaderOptions::default() };
+        let trials = ViewTrials { trials: 1000, images: 1 };
+        let mut pairs = ViewPairs::start_on(options, vec![domain], trials).unwrap();
+        pairs.next().unwrap().unwrap();
+        let left_behind = Arc::downgrade(&pairs.shared);
+        drop(pairs);
+        assert!(left_behind.upgrade().is_none(), "a worker is left");
+    }
+}

@@ -310,6 +310,7 @@ mod tests {
             assert_eq!(map.into_data(), output.into_data());
         }
         assert_eq!(places.whitening_layers(), 3);
+        assert_eq!(places.whitened(&RESNET50), [64, 256, 512]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The pass over the sources that finds the pairs of channels which ISW whitens.
 
 use burn::tensor::Tensor;
-use loader::{LoaderError, ViewPair, ViewPairs};
+use loader::{LoaderError, ViewPair};
 use models::image;
 use models::mode::Plain;
 use models::network::Network;
@@ -81,7 +81,7 @@ fn upload(pair: &ViewPair, colours: Option<&DeviceColours>, machine: Machine<'_>
 fn whitening_maps(network: &Network, state: &State, views: Tensor<4>) -> Vec<Tensor<4>> {
     let (parameters, running) = (state.parameters.clone(), &state.statistics);
     let mut pass = Pass::<Plain>::new(&network.layout, parameters, running, Normalization::Running);
-    network.backbone.run(&mut pass, views).whitened
+    network.backbone.whitening_maps(&mut pass, views)
 }
 
 fn intersection(found: &[SensitivePairs], other: &[SensitivePairs]) -> Vec<SensitivePairs> {
