@@ -73,10 +73,12 @@ pub(super) fn expand_extra(table: &mut toml::Table) -> Result<(), String> {
     Ok(())
 }
 
-/// Fills `[model.isw]` of a recipe with that normalisation, keeping what is listed.
+/// Fills `[model.isw]`, which a recipe with that normalisation has, keeping what is listed.
 pub(super) fn expand_isw(table: &mut toml::Table) -> Result<(), String> {
     let Some(toml::Value::Table(model)) = table.get_mut("model") else { return Ok(()) };
-    if model.get("normalization").and_then(toml::Value::as_str) != Some("isw") {
+    let is_isw = model.get("normalization").and_then(toml::Value::as_str) == Some("isw");
+    // Where it has no business it is filled too, so that the error says that and nothing else.
+    if !is_isw && !model.contains_key("isw") {
         return Ok(());
     }
     let mut isw =

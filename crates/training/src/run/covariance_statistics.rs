@@ -40,7 +40,7 @@ pub(super) fn gather(
     let mut found: Option<Vec<SensitivePairs>> = None;
     let mut trial = CovarianceTrial::new();
     let outcome = (|| {
-        while let Some(pair) = pairs.next() {
+        for pair in pairs.by_ref() {
             let pair = pair.map_err(|error: LoaderError| RunError::from(error))?;
             damage.meet(&pair.faults, observer);
             trial.add(&whitening_maps(network, state, upload(&pair, colours.as_ref(), machine)));
