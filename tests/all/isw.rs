@@ -9,8 +9,12 @@ use std::sync::LazyLock;
 use burn::tensor::Device;
 use evaluation::protocol::InferenceProtocol;
 use evaluation::targets::Target;
+use kernels::device::software_vulkan;
+use loader::{Augment, LoaderOptions, Mode, StreamSource, ViewPairs, ViewTrials};
+use models::image;
 use models::weights;
 use shard_store::StoreOptions;
+use training::device_colours::DeviceColours;
 use training::loading::LoadingLine;
 use training::metrics::MetricsLine;
 use training::recipe::Recipe;
@@ -143,10 +147,7 @@ fn a_run_stopped_before_in_or_after_the_statistics_goes_on_as_if_it_had_not_been
     // second trial, after them, and one step on, whose checkpoint is the third step's.
     for stops_at in [(0, 1), (1, 0), (1, 11), (2, 0), (2, 1)] {
         let out = toy.path(&format!("{stops_at:?}"));
-        let mut watcher = Watcher { stops_at: Some(stops_at), ..Watcher::default() };
-        let stopped =
-            catch_unwind(AssertUnwindSafe(|| run::start(&recipe, &out, machine(), &mut watcher)));
-        assert!(stopped.is_err(), "{stops_at:?} was not reached");
+        stopped(&recipe, &out, Some(stops_at));
         assert_eq!(masks(&out).len(), if stops_at.0 == 2 { 3 } else { 0 }, "{stops_at:?}");
         let mut watcher = Watcher::default();
         run::resume(&out, machine(), &mut watcher).unwrap();
@@ -157,6 +158,100 @@ fn a_run_stopped_before_in_or_after_the_statistics_goes_on_as_if_it_had_not_been
             assert!(whole == resumed, "{stops_at:?}: {file} differs");
         }
     }
+}
+
+#[test]
+fn views_coloured_on_the_device_are_those_of_the_loader() {
+    let toy = Toy::new();
+    let wgpu = software_vulkan().unwrap_or_else(|error| panic!("{error}")).device;
+    let options = LoaderOptions {
+        streams: vec![StreamSource::new("gtav", vec![toy.path("shards").join("gtav")], 1)],
+        strong_augment: Augment { mode: Mode::Reference, ..Augment::strong() },
+        ..LoaderOptions::default()
+    };
+    let (left, colours) = DeviceColours::take_from(options.clone(), &wgpu);
+    let colours = colours.unwrap();
+    let pairs = |options| {
+        let trials = ViewTrials { trials: 1, images: 4 };
+        ViewPairs::start(options, trials).unwrap().map(Result::unwrap)
+    };
+    for (expected, pair) in pairs(options).zip(pairs(left)) {
+        let shape = [2, pair.height, pair.width];
+        let (draws, tables) = (colours.of_views(pair.key), image::value_tables());
+        let found = kernels::augment(&pair.levels, shape, &draws, &tables, &wgpu);
+        let found: Vec<f32> = found.try_into_vec_as().unwrap();
+        let upload = |levels: &[u8]| -> Vec<f32> {
+            image::upload(levels, shape, &CPU).try_into_vec_as().unwrap()
+        };
+        // One level, where a blurred sum is next to a limit, in units of the smallest deviation.
+        let level = 1.001 / 255.0 / 0.224;
+        let differ = |other: Vec<f32>| {
+            found.iter().zip(other).filter(|(a, b)| (**a - b).abs() > level).count()
+        };
+        assert_eq!(differ(upload(&expected.levels)), 0, "{}", pair.id);
+        assert!(differ(upload(&pair.levels)) > found.len() / 8, "no colours at all: {}", pair.id);
+    }
+}
+
+/// The masks of statistics before the first step, which is not taken.
+fn masks_at_the_start(recipe: &Recipe, out: &Path) -> Vec<weights::HostTensor> {
+    // Phases: statistics, training.
+    stopped(recipe, out, Some((1, 0)));
+    masks(out)
+}
+
+/// Starts a run, or goes on with it, until the program ends at a moment of a phase.
+fn stopped(recipe: &Recipe, out: &Path, stops_at: Option<(usize, u64)>) -> Watcher {
+    let mut watcher = Watcher { stops_at, ..Watcher::default() };
+    let run = AssertUnwindSafe(|| match out.exists() {
+        true => run::resume(out, machine(), &mut watcher),
+        false => run::start(recipe, out, machine(), &mut watcher),
+    });
+    assert!(catch_unwind(run).is_err(), "{stops_at:?} was not reached");
+    watcher
+}
+
+/// Without a memory and with statistics before the first step.
+const AT_THE_START: [&str; 3] =
+    ["model.memory=false", "model.isw.statistics_after_steps=0", "steps=1"];
+
+#[test]
+fn a_pair_counts_if_every_trial_over_every_source_found_it() {
+    let toy = Toy::new();
+    let found = |name: &str, keys: &[&str]| {
+        let recipe = recipe(&toy, &[&AT_THE_START[..], keys].concat());
+        let masks = masks_at_the_start(&recipe, &toy.path(name));
+        masks.into_iter().flat_map(|mask| mask.values).collect::<Vec<f32>>()
+    };
+    let one_trial = found("one", &["model.isw.trials=1"]);
+    let source = format!("data.sources=[{}]", toy.source("gtav", ""));
+    let one_source = found("source", &[&source, "data.streams_per_domain=2", "model.isw.trials=1"]);
+    let all = found("all", &["model.isw.trials=3"]);
+    let count = |mask: &[f32]| mask.iter().filter(|value| **value == 1.0).count();
+    let is_part = |part: &[f32], whole: &[f32]| part.iter().zip(whole).all(|(a, b)| a <= b);
+    assert!(is_part(&all, &one_trial) && is_part(&one_trial, &one_source));
+    let counts = [&all, &one_trial, &one_source].map(|mask| count(mask));
+    assert!(0 < counts[0] && counts.is_sorted_by(|a, b| a < b), "{counts:?}");
+}
+
+#[test]
+fn the_statistics_look_at_the_network_with_its_running_statistics() {
+    let toy = Toy::new();
+    let recipe = recipe(&toy, &AT_THE_START);
+    let masks = ["as it is", "changed"].map(|name| {
+        let out = toy.path(name);
+        stopped(&recipe, &out, Some((0, 0)));
+        if name == "changed" {
+            let path = out.join("checkpoint.safetensors");
+            let (mut tensors, metadata) = weights::read(&path).unwrap();
+            let means = tensors.get_mut("layer1.0.bn1.running_mean").unwrap();
+            means.values.iter_mut().zip(1..).for_each(|(mean, by)| *mean += by as f32 / 4.0);
+            fs::write(&path, weights::serialize(&tensors, &metadata).unwrap()).unwrap();
+        }
+        masks_at_the_start(&recipe, &out)
+    });
+    assert_eq!(masks[0][0], masks[1][0], "the stem comes before");
+    assert_ne!(masks[0][1], masks[1][1]);
 }
 
 #[test]
@@ -183,19 +278,20 @@ fn a_single_source_with_two_streams_is_gone_through_once_in_each_trial() {
 fn damage_in_the_statistics_is_met_as_the_recipe_says() {
     let toy = Toy::new();
     damage_tiles(&toy.path("shards").join("gtav"), 10_000);
-    let keys = ["model.memory=false", "model.isw.statistics_after_steps=0", "steps=1"];
-    let failure =
-        run::start(&recipe(&toy, &keys), &toy.path("strict"), machine(), &mut Watcher::default());
+    let failure = run::start(
+        &recipe(&toy, &AT_THE_START),
+        &toy.path("strict"),
+        machine(),
+        &mut Watcher::default(),
+    );
     let failure = failure.unwrap_err().to_string();
     assert!(failure.contains(".shard") && failure.contains("tile"), "{failure}");
 
     let out = toy.path("substitute");
     // Stopped after the statistics, so that no step meets the damage too.
-    let mut watcher = Watcher { stops_at: Some((1, 0)), ..Watcher::default() };
-    let recipe = recipe(&toy, &[&keys[..], &["data.on_damage=substitute"]].concat());
-    let stopped =
-        catch_unwind(AssertUnwindSafe(|| run::start(&recipe, &out, machine(), &mut watcher)));
-    assert!(stopped.is_err() && masks(&out).len() == 3);
+    let recipe = recipe(&toy, &[&AT_THE_START[..], &["data.on_damage=substitute"]].concat());
+    let watcher = stopped(&recipe, &out, Some((1, 0)));
+    assert_eq!(masks(&out).len(), 3);
     assert!(!watcher.faults.is_empty());
     assert!(watcher.faults[0].contains("took its place"), "{}", watcher.faults[0]);
     let log = fs::read_to_string(out.join("loading.jsonl")).unwrap();
