@@ -139,10 +139,7 @@ impl Formula {
         [values.iter().sum(), values.iter().map(|x| x * x).sum::<f64>().sqrt(), weighted]
     }
 
-    /// Compares with a golden `[shape, checksum]`.
-    ///
-    /// The norm is compared relatively; the two sums of mixed signs relative to the norm times the
-    /// root of the number of elements, which is what their rounding errors grow with.
+    /// Asserts that the values are as near to a golden `[shape, checksum]` as `tolerance` says.
     pub(crate) fn assert_checksum(
         &self,
         name: &str,
@@ -150,14 +147,23 @@ impl Formula {
         found: &[f64],
         tolerance: f64,
     ) {
+        let error = self.checksum_error(golden, found);
+        assert!(error <= tolerance, "{name} {golden}: error {error:e}");
+    }
+
+    /// How far the values are from a golden `[shape, checksum]`.
+    ///
+    /// The norm is compared relatively; the two sums of mixed signs relative to the norm times the
+    /// root of the number of elements, which is what their rounding errors grow with.
+    pub(crate) fn checksum_error(&self, golden: &serde_json::Value, found: &[f64]) -> f64 {
         let expected: Vec<f64> =
             golden[1].as_array().expect("a checksum").iter().filter_map(|x| x.as_f64()).collect();
         let scale = expected[1] * (found.len() as f64).sqrt();
-        for ((found, expected), scale) in
-            self.checksum(found).iter().zip(&expected).zip([scale, expected[1], scale])
-        {
-            let error = (found - expected).abs() / scale;
-            assert!(error <= tolerance, "{name} {golden}: {found}, expected {expected}: {error}");
-        }
+        self.checksum(found)
+            .iter()
+            .zip(&expected)
+            .zip([scale, expected[1], scale])
+            .map(|((found, expected), scale)| (found - expected).abs() / scale)
+            .fold(0.0, f64::max)
     }
 }

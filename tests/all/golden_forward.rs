@@ -1,6 +1,6 @@
 //! The tiny network's forward pass equals the reference's.
 
-use burn::tensor::{DType, Device};
+use burn::tensor::{DType, Device, Tensor};
 use models::memory::{self, ReadOptions};
 use models::mode::Plain;
 use models::network::{Network, NetworkConfig};
@@ -8,6 +8,7 @@ use models::pass::{Normalization, Pass};
 use models::resize::resize_bilinear;
 
 use crate::golden::{self, GoldenFile, assert_close, values};
+use crate::watching::{Watching, take_maps};
 
 /// The reference's network with all widths divided by 16 and one block per stage.
 pub(crate) fn tiny(memory: bool) -> Network {
@@ -25,7 +26,7 @@ fn check_tiny_forward(device: &Device, dtype: DType, tolerance: f64) {
     let parameters = golden::parameters(&network.layout, device, dtype);
     let statistics = golden::statistics(&network.layout, device, dtype);
     let mut pass =
-        Pass::<Plain>::new(&network.layout, parameters, &statistics, Normalization::Running);
+        Pass::<Watching>::new(&network.layout, parameters, &statistics, Normalization::Running);
     let image = golden::image("fwd", [2, 97, 129], device, dtype);
     assert_close("input", &values(&image), &file.get("input").values, 0.0);
     let encoded = network.encode(&mut pass, image);
@@ -41,6 +42,30 @@ fn check_tiny_forward(device: &Device, dtype: DType, tolerance: f64) {
         ("logits", values(&full)),
     ] {
         assert_close(name, &got, &file.get(name).values, tolerance);
+    }
+    assert_same_classes(&file, full, tolerance);
+
+    let maps = take_maps();
+    let checksums = golden::json("forward_checksums.json");
+    let stages = checksums["tiny_f64"]["stage"].as_object().expect("stages");
+    assert_eq!(stages.len(), 11, "stages");
+    for (stage, golden) in stages {
+        golden::assert_among(stage, golden, &maps, tolerance);
+    }
+}
+
+/// A class may be another than the golden's where the golden logits of both are as near to each
+/// other as `tolerance` lets single logits be.
+fn assert_same_classes(file: &GoldenFile, logits: Tensor<4>, tolerance: f64) {
+    let [_, kinds, height, width] = logits.dims();
+    let classes: Vec<i64> = logits.argmax(1).try_into_vec_as().expect("class indices");
+    let golden = &file.get("logits").values;
+    let largest = golden.iter().fold(0f64, |largest, logit| largest.max(logit.abs()));
+    for (pixel, (&found, &expected)) in classes.iter().zip(&file.get("argmax").values).enumerate() {
+        let (image, place) = (pixel / (height * width), pixel % (height * width));
+        let logit = |class: usize| golden[(image * kinds + class) * height * width + place];
+        let gap = logit(expected as usize) - logit(found as usize);
+        assert!(gap <= 2.0 * tolerance * largest, "pixel {pixel}: class {found}, not {expected}");
     }
 }
 

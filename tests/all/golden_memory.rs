@@ -153,7 +153,7 @@ impl<'a> Case<'a> {
         let read = self.read(&mut pass, self.memory.clone());
         let cohesion = self.cohesion(&read);
         let written = self.write(&mut pass);
-        let divergence = losses::divergence::<Plain>(written.clone());
+        let divergence = losses::divergence::<Plain>(written.clone(), SlotReduction::Mean);
         let scores = memory::classify_slots::<Plain>(&pass, written.clone());
         let classification = losses::classification::<Plain>(scores, SlotReduction::Mean);
         let total = (read.feature.clone() * self.input::<4>("cR")).sum()
@@ -193,7 +193,8 @@ impl<'a> Case<'a> {
                 case.cohesion(&read)
             }),
             ("div", |case| {
-                losses::divergence::<Plain>(case.write(&mut case.pass(Normalization::Batch)))
+                let written = case.write(&mut case.pass(Normalization::Batch));
+                losses::divergence::<Plain>(written, SlotReduction::Mean)
             }),
             ("cls", |case| {
                 let mut pass = case.pass(Normalization::Batch);

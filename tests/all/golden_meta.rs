@@ -48,6 +48,7 @@ fn run(
         statistics: golden::statistics(&network.layout, device, dtype),
         memory: Some(golden::memory(16, device, dtype)),
         sensitive_pairs: None,
+        memory_history: None,
     };
     let settings = StepSettings {
         learning_rate: 0.01,
@@ -55,6 +56,7 @@ fn run(
         sgd: SgdSettings { momentum: 0.9, weight_decay: 5e-4, clip_gradient_norm: 0.0 },
         dropout: 0.0,
         seed: 0,
+        gradient_checkpointing: false,
     };
     let meta_train = samples(file, "mtr", device, dtype);
     let meta_test = samples(file, "mte", device, dtype);

@@ -16,9 +16,6 @@ use crate::golden_forward::tiny;
 /// f64 on both sides; each step multiplies rounding by its conditioning, about a thousand.
 const TOLERANCE: f64 = 1e-9;
 
-/// The reference's first inner rate is its command line's default, not lr / 4.
-const FIRST_INNER_RATE: f64 = 0.001;
-
 fn samples(tags: &[String], device: &Device) -> Samples {
     let parts: Vec<_> = tags
         .iter()
@@ -51,15 +48,17 @@ fn train_three_steps(
         warmup_steps: 0,
         inner_ratio: 0.25,
         inner_warmup_steps: 0,
+        first_inner_rate: Some(0.001),
     };
     let mut reports = Vec::new();
     for step in 0..3 {
         let settings = StepSettings {
             learning_rate: schedule.outer(step),
-            inner_rate: if step == 0 { FIRST_INNER_RATE } else { schedule.inner(step) },
+            inner_rate: schedule.inner(step),
             sgd: SgdSettings { momentum: 0.9, weight_decay: 5e-4, clip_gradient_norm: 0.0 },
             dropout: 0.0,
             seed: 0,
+            gradient_checkpointing: false,
         };
         let [a, b] = ["A", "B"].map(|domain| format!("{domain}{step}"));
         let (next, report) = match method.algorithm {

@@ -10,7 +10,8 @@ use models::network::{Network, NetworkConfig};
 use models::pass::{Normalization, Pass};
 use models::resize::resize_bilinear;
 
-use crate::golden::{self, GoldenFile, assert_checksum, assert_close, values};
+use crate::golden::{self, GoldenFile, assert_close, values};
+use crate::watching::{Watching, take_maps};
 
 /// A golden network and the size of its image.
 struct Case {
@@ -46,51 +47,57 @@ const V2R50: Case = Case {
     image: [1, 65, 97],
 };
 
-/// Compares everything that the golden file of the precision holds, and all stages' checksums.
+/// Compares everything that the golden files hold, and all stages' checksums.
 fn check(case: &Case, (device, dtype): (&Device, DType), tolerance: f64) {
     let Case { name, config, image } = case;
     let network = Network::new(config());
-    let precision = if dtype == DType::F64 { "f64" } else { "f32" };
-    let file = GoldenFile::read(&format!("forward_{name}_{precision}.safetensors"));
-    let checksums = golden::json("forward_checksums.json");
-    let stages = &checksums[format!("{name}_f64")]["stage"];
-
     let parameters = golden::parameters(&network.layout, device, dtype);
     let statistics = golden::statistics(&network.layout, device, dtype);
     let mut pass =
-        Pass::<Plain>::new(&network.layout, parameters, &statistics, Normalization::Running);
-    let input = golden::image("fwd", *image, device, dtype);
-    let found = network.backbone.run(&mut pass, input.clone()).stages;
-    for (number, found) in (1..).zip(&found) {
-        assert_checksum(name, &stages[format!("layer{number}")], &values(found), tolerance);
-    }
-
-    let encoded = network.encode(&mut pass, input);
+        Pass::<Watching>::new(&network.layout, parameters, &statistics, Normalization::Running);
+    let encoded = network.encode(&mut pass, golden::image("fwd", *image, device, dtype));
     let feature = encoded.feature;
-    let mut compared = vec![("feature", values(&feature))];
+    let mut found = vec![("feature", values(&feature))];
     let decoded = if network.config.memory {
         let slots = golden::memory(256, device, dtype);
         let read = memory::read(&mut pass, feature, slots, &ReadOptions::PAPER);
-        assert_checksum(name, &stages["memory.output"], &values(&read.feature), tolerance);
-        compared.extend([("W", values(&read.weights)), ("R", values(&read.feature))]);
+        found.extend([("W", values(&read.weights)), ("R", values(&read.feature))]);
         read.feature
     } else {
         feature
     };
     let logits = network.decode(&mut pass, encoded.skips, decoded);
-    assert_checksum(name, &stages["final2"], &values(&logits), tolerance);
-    compared.push(("logits_small", values(&logits)));
-    for (key, found) in compared {
-        if let Some(golden) = file.find(key) {
-            assert_close(&format!("{name} {key}"), &found, &golden.values, tolerance);
-        }
+    found.push(("logits_small", values(&logits)));
+
+    let maps = take_maps();
+    let checksums = golden::json("forward_checksums.json");
+    let stages = checksums[format!("{name}_f64")]["stage"].as_object().expect("stages");
+    assert!(stages.len() >= 9, "{name}: {} stages", stages.len());
+    for (stage, golden) in stages {
+        golden::assert_among(&format!("{name} {stage}"), golden, &maps, tolerance);
     }
-    if let Some(golden) = file.find("argmax") {
-        let [_, height, width] = *image;
-        let full = resize_bilinear::<Plain>(logits, [height, width]);
-        let classes: Vec<i64> = full.argmax(1).try_into_vec_as().expect("class indices");
-        let wrong = classes.iter().zip(&golden.values).filter(|(a, b)| **a as f64 != **b).count();
-        assert_eq!(wrong, 0, "{name}: classes of {wrong} of {} pixels differ", classes.len());
+
+    let [_, height, width] = *image;
+    let full = resize_bilinear::<Plain>(logits, [height, width]);
+    let classes: Vec<i64> = full.clone().argmax(1).try_into_vec_as().expect("class indices");
+    found.push(("logits", values(&full)));
+    let precisions: &[_] = if dtype == DType::F64 { &["f64"] } else { &["f64", "f32"] };
+    for precision in precisions {
+        let file = GoldenFile::read(&format!("forward_{name}_{precision}.safetensors"));
+        for key in file.names() {
+            let golden = &file.get(key).values;
+            if key == "argmax" {
+                let wrong = classes.iter().zip(golden).filter(|(a, b)| **a as f64 != **b).count();
+                assert_eq!(wrong, 0, "{name}: of {} pixels other classes", classes.len());
+                continue;
+            }
+            let (_, found) = found
+                .iter()
+                .find(|(found, _)| *found == key)
+                .unwrap_or_else(|| panic!("{name}: nothing computed to compare {key} with"));
+            assert_close(&format!("{name} {key}"), found, golden, tolerance);
+        }
+        assert!(file.find("logits_small").is_some(), "{name} {precision}: no logits");
     }
 }
 

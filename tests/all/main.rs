@@ -1,23 +1,30 @@
 //! Cross-crate tests, one binary.
 #![cfg(test)]
 
+mod episode;
+mod exact_outer_gradient;
 mod formula;
 mod golden;
 mod golden_backbones;
 mod golden_forward;
 mod golden_memory;
 mod golden_meta;
+mod golden_meta_r50;
 mod golden_misc;
+mod golden_mobile_norms;
 mod golden_multi_iter;
 mod golden_networks;
 mod golden_whitening;
 mod gpu_augmentation;
 mod initial_weights;
 mod isw;
+mod memory_data;
+mod method_keys;
 mod norms;
 mod paper_reading;
 mod recipes;
 mod runs;
 mod streaming;
 mod toy;
+mod watching;
 mod web;

@@ -3,8 +3,9 @@
 use burn::tensor::{DType, Device, Tensor};
 use models::labels::{ClassWeights, LabelBatch, LabelWeights};
 use models::layout::tensor_from;
-use models::memory::{self, WriteOptions};
+use models::memory::{self, UpdateNetwork, WriteOptions};
 use models::mode::{Mode, Plain};
+use models::network::{Network, NetworkConfig};
 use models::pass::{Normalization, Pass};
 use training::losses;
 use training::method::{EmptyBatch, SlotReduction};
@@ -62,6 +63,14 @@ fn a_batch_without_labels_has_loss_zero_or_nan_and_no_gradient_either_way() {
 }
 
 #[test]
+fn the_sum_over_pairs_of_slots_is_the_mean_times_their_number() {
+    let slots = golden::memory(16, &Device::flex(), DType::F64);
+    let loss = |reduction| values(&losses::divergence::<Plain>(slots.clone(), reduction))[0];
+    let (mean, sum) = (loss(SlotReduction::Mean), loss(SlotReduction::Sum));
+    assert_close("sum", &[sum], &[19.0 * 18.0 * mean], TOLERANCE);
+}
+
+#[test]
 fn the_sum_over_slots_is_the_mean_times_their_number() {
     let scores = golden::memory(16, &Device::flex(), DType::F64).narrow(1, 0, 16);
     let square = scores.clone().matmul(scores.transpose());
@@ -95,6 +104,44 @@ fn the_papers_update_network_reads_the_normalised_feature() {
     let expected = values(&write(normalised, WriteOptions::RELEASED));
     assert_close("written memory", &got, &expected, TOLERANCE);
     assert_ne!(got, values(&write(feature, WriteOptions::RELEASED)));
+}
+
+#[test]
+fn what_is_written_is_the_feature_or_the_feature_and_its_convolution() {
+    // Two pixels of 16 channels, each of a class of its own, and a slot that is nothing before.
+    let feature = golden::uniform("written feature", 2 * 16, -1.0, 1.0);
+    let device = Device::flex();
+    for (update_network, convolved) in [(UpdateNetwork::None, 0.0), (UpdateNetwork::Conv, 1.0)] {
+        let config = NetworkConfig { update_network, ..tiny(true).config };
+        let layout = Network::new(config).layout;
+        let parameters = golden::parameters(&layout, &device, DType::F64);
+        let weight = match update_network {
+            UpdateNetwork::None => vec![0.0; 256],
+            _ => values(&parameters[layout.parameter("memory.writenet.writefeat.0.weight")]),
+        };
+        let statistics = golden::statistics(&layout, &device, DType::F64);
+        let mut pass = Pass::<Plain>::new(&layout, parameters, &statistics, Normalization::Batch);
+        let labels =
+            ClassWeights { weights: tensor(&[1.0, 0.0, 0.0, 1.0], [2, 2]), totals: vec![1.0, 1.0] };
+        // [1, C, 1, 2]
+        let map: Vec<f64> = (0..32).map(|at| feature[at % 2 * 16 + at / 2]).collect();
+        let options = WriteOptions {
+            momentum: 0.0,
+            update_network,
+            update_reads_normalized: true,
+            ..WriteOptions::RELEASED
+        };
+        let old = Tensor::zeros([2, 16], (&device, DType::F64));
+        let map = tensor(&map, [1, 16, 1, 2]);
+        let written = values(&memory::write(&mut pass, map, &old, &labels, options));
+        for (pixel, written) in feature.chunks(16).zip(written.chunks(16)) {
+            let row = |c: usize| (0..16).map(|i| weight[16 * c + i] * pixel[i]).sum::<f64>();
+            let updated: Vec<f64> = (0..16).map(|c| pixel[c] + convolved * row(c)).collect();
+            let norm = updated.iter().map(|x| x * x).sum::<f64>().sqrt();
+            let expected: Vec<f64> = updated.iter().map(|x| x / norm).collect();
+            assert_close(&format!("{update_network:?}"), written, &expected, TOLERANCE);
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,9 @@ use training::recipe::{IswRecipe, Recipe};
 
 use crate::toy::{project, recipe_text};
 
+/// MLDG: the paper's preset without a memory.
+const MLDG: &str = "model.memory=false";
+
 fn parse(text: &str, overrides: &[&str]) -> Result<Recipe, String> {
     let overrides: Vec<String> = overrides.iter().map(|&key| key.to_owned()).collect();
     Recipe::parse(text, Path::new("my.toml"), Path::new("/recipes"), &overrides)
@@ -111,6 +114,67 @@ fn colours_on_the_gpu_exclude_cutout_and_wide_blurs() {
 }
 
 #[test]
+fn a_key_that_would_have_no_effect_is_refused_with_the_reason() {
+    let aggregated = "method.preset=aggregated";
+    let no_episode = "no inner step and no meta-test write";
+    let no_memory = "without model.memory nothing is read or written";
+    for (with, key, expected, reason) in [
+        (aggregated, "method.order=second", "method.order is second", no_episode),
+        (aggregated, "method.outer_gradient=sum", "is sum, expected \"alone\"", no_episode),
+        (aggregated, "method.classifier_step=inner", "expected \"outer\"", no_episode),
+        (
+            aggregated,
+            "method.strong_augmentation=meta-test-of-single-source",
+            "method.strong_augmentation is meta-test",
+            "has no meta-test stream",
+        ),
+        (aggregated, "method.meta_write_freezes_encoder=false", "expected true", no_episode),
+        (aggregated, "method.meta_write_freezes_update_network=true", "is true", no_episode),
+        (aggregated, "schedule.first_inner_rate=0.001", "expected no such key", no_episode),
+        (MLDG, "method.meta_write_freezes_encoder=false", "is false, expected true", no_memory),
+        (MLDG, "method.meta_write_freezes_update_network=true", "expected false", no_memory),
+        (MLDG, "method.update_network=none", "update_network is none", no_memory),
+        (MLDG, "method.normalize_slots=false", "method.normalize_slots is false", no_memory),
+        (MLDG, "method.divergence_reduction=sum", "reduction is sum, expected", no_memory),
+        (MLDG, "method.read_temperature=2.0", "temperature is 2, expected 1:", no_memory),
+        (MLDG, "method.memory_momentum=0.5", "is 0.5, expected 0.8:", no_memory),
+        (MLDG, "method.losses.cohesion=0.5", "is 0.5, expected 0.02 or 0:", no_memory),
+        (MLDG, "method.losses.divergence=0.5", "is 0.5, expected 0.4 or 0:", no_memory),
+        (MLDG, "method.losses.classification=0.5", "is 0.5, expected 0.2 or 0:", no_memory),
+        (
+            "method.update_network=none",
+            "method.meta_write_freezes_update_network=true",
+            "is true, expected false",
+            "as method.update_network is \"none\"",
+        ),
+    ] {
+        let failure = parse(&pin(), &[with, key]).unwrap_err();
+        assert!(failure.contains(expected) && failure.contains(reason), "{key}: {failure}");
+    }
+}
+
+#[test]
+fn every_ablation_of_the_paper_is_a_key_or_two_away_from_its_preset() {
+    for keys in [
+        &["model.memory=false"][..],   // Table 7: episodes alone
+        &["method.preset=aggregated"], // Table 7: memory alone
+        &["method.preset=aggregated", "model.memory=false"], // Table 7: neither
+        &["method.meta_write_freezes_encoder=false"], // Table 6
+        &["method.meta_write_freezes_update_network=true"], // Table 6
+        &["method.update_network=none"], // Table 9
+        &["method.losses.divergence=0.0", "method.losses.classification=0.0"], // Table 5
+        &["method.losses.cohesion=0.0"], // Table 5
+        &["method.preset=released", "model.memory=false"], // MLDG as released
+        &["method.preset=released", "schedule.first_inner_rate=0.001"],
+    ] {
+        let recipe = parse(&pin(), keys).unwrap_or_else(|error| panic!("{keys:?}: {error}"));
+        let resolved = recipe.to_toml().unwrap();
+        assert_eq!(parse(&resolved, &[]).unwrap(), recipe, "{keys:?}");
+        assert_eq!(recipe.network(19).update_network, recipe.method.update_network, "{keys:?}");
+    }
+}
+
+#[test]
 fn a_memory_needs_a_layer_of_features() {
     let keys = ["model.name=deeplab_v2_original", "model.aspp_rates=[6, 12, 18, 24]"];
     let failure = parse(&pin(), &keys).unwrap_err();
@@ -159,9 +223,29 @@ fn statistics_that_no_run_can_take_are_refused_by_key() {
 }
 
 #[test]
+fn mobile_backbones_take_the_norms_that_fit_them() {
+    let text = pin().replace("blocks = [1, 1, 1, 1]\n", "");
+    let with = |backbone: &str, norms: &str| {
+        let keys = [format!("model.backbone={backbone}"), format!("model.normalization={norms}")];
+        parse(&text, &keys.each_ref().map(String::as_str))
+    };
+    for backbone in ["mobilenet_v2", "shufflenet_v2_x1_0"] {
+        for norms in ["ibn", "iw", "irw"] {
+            with(backbone, norms).unwrap_or_else(|failure| panic!("{failure}"));
+        }
+        let failure = with(backbone, "ibn-a").unwrap_err();
+        assert!(failure.contains("model.normalization is \"ibn-a\", expected another one with"));
+        assert!(failure.contains("residual blocks of resnet18"), "{failure}");
+    }
+    with("mobilenet_v2", "switchable").unwrap();
+    let failure = with("shufflenet_v2_x1_0", "switchable").unwrap_err();
+    assert!(failure.contains("\"switchable\" over 28 channels at stages[1]"), "{failure}");
+}
+
+#[test]
 fn contradictions_name_key_value_and_what_is_expected() {
     for (key, expected) in [
-        ("model.width_divisor=3", "model.width_divisor is 3, expected 1, 2, 4, 8 or 16"),
+        ("model.width_divisor=3", "model.width_divisor is 3, expected 1, 2, 4, 8, 16 or 32"),
         ("model.output_stride=4", "model.output_stride is 4"),
         ("model.name=fcn8s", "model.aspp_rates is [1, 2, 3], expected 0 dilations"),
         ("model.name=unet", "model.name: unknown variant `unet`"),
@@ -181,6 +265,8 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("method.read_temperature=0.0", "method.read_temperature"),
         ("method.read_temperature=nan", "method.read_temperature is NaN"),
         ("schedule.learning_rate=-0.1", "schedule.learning_rate is -0.1"),
+        ("schedule.first_inner_rate=-1.0", "schedule.first_inner_rate is -1, expected 0e0 to 1e6"),
+        ("method.update_network=norm", "method.update_network: unknown variant `norm`"),
         ("schedule.learning_rate=inf", "schedule.learning_rate is inf"),
         ("schedule.decay.steps=10", "schedule.decay.steps is 10, expected at least 700"),
         ("optimizer.momentum=5.0", "optimizer.momentum is 5"),

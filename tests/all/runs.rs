@@ -63,7 +63,7 @@ fn a_run_stopped_and_resumed_equals_the_uninterrupted_run_bit_for_bit() {
     run::resume(&stopped, cpu(&Device::flex()), &mut observer).unwrap();
 
     assert_eq!(observer.steps, 2);
-    for file in ["checkpoint.safetensors", "metrics.jsonl"] {
+    for file in ["checkpoint.safetensors", "metrics.jsonl", "memory.jsonl"] {
         assert!(bytes(&whole, file) == bytes(&stopped, file), "{file} differs");
     }
 }
@@ -84,8 +84,8 @@ fn every_algorithm_trains_and_logs_what_it_computes() {
     let toy = Toy::new();
     // Recipe keys, and whether cohesion, outer pass and second-order term are expected.
     let cases = [
-        (vec!["model.memory=false", "method.algorithm=aggregated"], [false, false, false]),
-        (vec!["method.algorithm=aggregated"], [true, false, false]),
+        (vec!["model.memory=false", "method.preset=aggregated"], [false, false, false]),
+        (vec!["method.preset=aggregated"], [true, false, false]),
         (vec!["model.memory=false", "method.order=first"], [false, true, false]),
         (vec!["model.memory=false"], [false, true, true]),
         (vec!["method.order=first", "method.read=gumbel"], [true, true, false]),
@@ -168,7 +168,7 @@ fn forty_steps_on_one_city_lower_the_loss() {
     let recipe = toy.recipe(&[
         "steps=40",
         "model.memory=false",
-        "method.algorithm=aggregated",
+        "method.preset=aggregated",
         "schedule.warmup_steps=5",
     ]);
     let lines = train(&recipe, &toy.path("run")).lines;
@@ -241,6 +241,16 @@ fn a_run_that_diverges_keeps_its_last_good_checkpoint_though_nothing_was_logged(
         let values: Vec<f32> = parameter.clone().try_into_vec_as().unwrap();
         assert!(values.iter().all(|value| value.is_finite()), "saved at step {}", kept.step);
     }
+}
+
+#[test]
+fn gradient_checkpointing_changes_no_bit() {
+    let toy = Toy::new();
+    let (kept, again) = (toy.path("kept"), toy.path("again"));
+    train(&toy.recipe(&["steps=2", "method.order=second"]), &kept);
+    let overrides = ["steps=2", "method.order=second", "gradient_checkpointing=true"];
+    train(&toy.recipe(&overrides), &again);
+    assert!(bytes(&kept, "checkpoint.safetensors") == bytes(&again, "checkpoint.safetensors"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::web;
 static STORE: LazyLock<StoreOptions> = LazyLock::new(StoreOptions::default);
 
 /// Overrides for drawn batches.
-const AGGREGATED: [&str; 2] = ["method.algorithm=aggregated", "method.order=first"];
+const AGGREGATED: [&str; 1] = ["method.preset=aggregated"];
 
 fn seen(recipe: &Recipe, step: u64) -> Vec<SeenSample> {
     run::seen(recipe, step, &STORE).unwrap().samples

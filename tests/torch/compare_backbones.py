@@ -65,17 +65,23 @@ def compare_all(names, seed):
 
 
 def compare(name, output_stride, seed):
-    """Differences of ours from PyTorch in f32 for each stage, and PyTorch's own from f64."""
     torch.manual_seed(seed)
-    network = stages.build(name, output_stride)
+    return differences(stages.build(name, output_stride), name, output_stride)
+
+
+def differences(network, name, output_stride, places="0000000"):
+    """Differences of ours from PyTorch in f32 for each stage, and PyTorch's own from f64.
+
+    `places` is RobustNet's --wt_layer.
+    """
     randomise_norms(network)
     image = torch.randn(1, 3, *IMAGE)
     expected = network(image)
-    ours = run_ours(name, output_stride, network, image)
+    ours = run_ours(name, output_stride, places, network, image)
     exact = network.double()(image.double())
-    differences = [relative(a, b) for a, b in zip(ours, expected, strict=True)]
+    found = [relative(a, b) for a, b in zip(ours, expected, strict=True)]
     own = max(relative(a, b) for a, b in zip(expected, exact, strict=True))
-    return differences, own
+    return found, own
 
 
 def randomise_norms(network):
@@ -88,7 +94,10 @@ def randomise_norms(network):
     blocks = (torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck)
     ends = []
     for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
+        if isinstance(module, torch.nn.InstanceNorm2d) and module.affine:
+            module.weight.uniform_(0.5, 1.5)
+            module.bias.uniform_(-0.5, 0.5)
+        elif isinstance(module, torch.nn.BatchNorm2d):
             module.weight.uniform_(0.5, 1.5)
             module.bias.uniform_(-0.5, 0.5)
             module.momentum = 1.0
@@ -101,7 +110,7 @@ def randomise_norms(network):
     network.eval()
 
 
-def run_ours(name, output_stride, network, image):
+def run_ours(name, output_stride, places, network, image):
     with tempfile.TemporaryDirectory() as folder:
         weights, picture, out = (
             f"{folder}/{part}.safetensors" for part in ("weights", "image", "out")
@@ -115,7 +124,7 @@ def run_ours(name, output_stride, network, image):
         save_file({"image": image}, picture)
         command = ["cargo", "run", "--release", "--quiet", "--example", "backbone_stages", "--"]
         command += [weights, picture, out, "--backbone", name]
-        command += ["--output-stride", str(output_stride)]
+        command += ["--output-stride", str(output_stride), "--norms", places]
         subprocess.run(command, cwd=ROOT, check=True)
         stored = load_file(out)
         return [stored[f"stage{number}"] for number in range(1, 5)]

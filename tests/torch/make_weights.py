@@ -2,12 +2,14 @@
 
     python tests/torch/make_weights.py
 
-needs torch and numpy; the checked-in files are those of torch 2.15.0. Every value is a function of the
-tensor's name and the element's index, `value` below, which the tests know too. Legacy files differ
-from run to run in the names of their storages alone.
+needs torch and numpy, and the names that list_names.py wrote; the checked-in files are those of
+torch 2.15.0. Every value is a function of the tensor's name and the element's index, `value` below,
+which the tests know too. Legacy files differ from run to run in the names of their storages alone,
+and repacked ones in their dates.
 """
 
 import io
+import json
 import os
 import pickle
 import struct
@@ -29,8 +31,9 @@ def value(name: str, index: int) -> float:
 
 def tensor(name: str, *shape: int, dtype=torch.float32) -> torch.Tensor:
     count = torch.Size(shape).numel()
-    values = [value(name, i) for i in range(count)]
-    return torch.tensor(values, dtype=torch.float64).to(dtype).reshape(shape)
+    # The values repeat after 23.
+    period = torch.tensor([value(name, i) for i in range(23)], dtype=torch.float64)
+    return period.repeat(count // 23 + 1)[:count].to(dtype, copy=True).reshape(shape)
 
 
 def plain() -> OrderedDict:
@@ -82,21 +85,58 @@ def authors() -> dict:
     }
     state = OrderedDict((f"module.{name}", tensor(name, *shape)) for name, shape in names.items())
     state["module.layer0.1.num_batches_tracked"] = torch.tensor(7)
+    command = "--arch network.deepv3plus.DeepR50V3PlusD"
+    memory = tensor("memory.m_items", 19, 16)
+    return {"state_dict": state, **training(), "command": command, "memory": memory}
+
+
+def training() -> dict:
+    """What training needs beside the state_dict, as both programs save it."""
     parameter = torch.nn.Parameter(torch.ones(2))
     optimizer = torch.optim.SGD([parameter], lr=0.01, momentum=0.9)
     parameter.grad = torch.ones(2)
     optimizer.step()
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lr_lambda=lambda step: 0.9**step)
     return {
-        "state_dict": state,
         "optimizer": optimizer.state_dict(),
         "scheduler": scheduler.state_dict(),
         "epoch": 3,
-        # The authors take it from an array, so it is a number of NumPy.
+        # Both take it from an array, so it is a number of NumPy.
         "mean_iu": numpy.float64(0.25),
-        "command": "--arch network.deepv3plus.DeepR50V3PlusD",
-        "memory": tensor("memory.m_items", 19, 16),
     }
+
+
+def narrow(program: str, network: str) -> OrderedDict:
+    """All tensors of a network of `list_names.py`, with all widths divided by 16."""
+    names = json.loads((OUT / f"names_{program}.json").read_text())[network]
+    state = OrderedDict()
+    for name, shape in names.items():
+        if name.endswith(".num_batches_tracked"):
+            state[f"module.{name}"] = torch.tensor(7)
+            continue
+        # Neither sides of kernels, nor colours, nor classes are multiples of 16.
+        sides = [side if side % 16 else side // 16 for side in shape]
+        state[f"module.{name}"] = tensor(name, *sides)
+    return state
+
+
+def robustnet(network: str) -> dict:
+    command = "--arch network.deepv3.DeepR50V3PlusD"
+    return {"state_dict": narrow("robustnet", network), **training(), "command": command}
+
+
+def pin_the_memory() -> dict:
+    """With a second optimizer and scheduler, as of a run with episodes."""
+    rest = training()
+    second = {f"{name}_at": rest[name] for name in ["optimizer", "scheduler"]}
+    state = narrow("pin_the_memory", "deeplab_v3_plus")
+    return {"state_dict": state, **rest, **second, "memory": tensor("memory.m_items", 19, 16)}
+
+
+def two_memories(inner: torch.Tensor) -> dict:
+    state = OrderedDict([("module.final2.0.bias", tensor("final2.0.bias", 19))])
+    state["module.memory.m_items"] = inner
+    return {"state_dict": state, "memory": tensor("memory.m_items", 19, 16)}
 
 
 class Malicious:
@@ -221,6 +261,16 @@ def main():
     save("types.pth", types())
     save("authors.pth", authors())
     save("authors_legacy.pth", authors(), _use_new_zipfile_serialization=False)
+    # Released before 1.6, and after.
+    for network in ["ibn", "isw"]:
+        name = f"robustnet_{network}_legacy.pth"
+        save(name, robustnet(network), _use_new_zipfile_serialization=False)
+    save("pin_the_memory.pth", pin_the_memory())
+    memory = tensor("memory.m_items", 19, 16)
+    save("two_equal_memories.pth", two_memories(memory))
+    save("two_memories.pth", two_memories(memory + 1))
+    save("bare_tensor.pth", torch.zeros(2, 3))
+    save("no_tensors.pth", {f"key{i}": i for i in range(20)})
     save("model.pth", {"epoch": 1, "model": {"a": tensor("a", 2)}})
     # 50 tensors that together are larger than the file.
     shared = torch.zeros(1000, dtype=torch.uint8)

@@ -1,9 +1,10 @@
-//! Charts as SVG text.
+//! Charts as SVG text, and heat maps as PNG files.
 //!
 //! Text, axes and grid are black: a page may recolour `#000000` to suit its background. Runs have
 //! the colours of [`RUN_COLOURS`], which read well on white and on black.
 
 mod axis;
+pub mod heat_map;
 
 use std::fmt::Display;
 use std::ops::Range;

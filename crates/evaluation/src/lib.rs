@@ -1,9 +1,11 @@
-//! Scores of a segmentation model: confusion matrix, IoU, tables, charts, pictures and the report.
+//! Scores of a segmentation model: confusion matrix, IoU, tables, charts, pictures and the report;
+//! and its memory as data.
 
 #![forbid(unsafe_code)]
 
 pub mod charts;
 pub mod confusion;
+pub mod memory;
 pub mod pictures;
 pub mod predictor;
 pub mod protocol;

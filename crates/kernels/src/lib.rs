@@ -8,7 +8,7 @@ pub mod device;
 mod launch;
 mod memory_read;
 
-pub use augment::{ColourParameters, Jitter, Operation, augment, augment_plain};
+pub use augment::{BLUR_RADIUS_MAX, ColourParameters, Jitter, Operation, augment, augment_plain};
 pub use conv2d::{COLUMN_BYTES, conv2d, conv2d_within};
 pub use launch::compiles_wgsl;
 pub use memory_read::{MemoryRead, memory_read, memory_read_plain};

@@ -37,7 +37,8 @@ mod watch;
 mod worker;
 
 pub use augment::{
-    Augment, ColourDraw, ColourJitter, ColourOperation, Extra, Filter, Jitter, Mode, extra,
+    Augment, BLUR_REACH, ColourDraw, ColourJitter, ColourOperation, Extra, Filter, Jitter, Mode,
+    extra,
 };
 pub use batch::{Batch, SampleTag, StreamBatch};
 pub use class_uniform::ClassUniform;

@@ -1,9 +1,10 @@
 //! Runs a backbone on an image and writes what its four stages give.
 //!
 //! Run, from the root of the workspace: `cargo run --release --example backbone_stages --
-//! WEIGHTS.safetensors IMAGE.safetensors OUT.safetensors --backbone NAME --output-stride N`. The
-//! image is the tensor `image` `[B, 3, H, W]`, normalised; the output holds `stage1` to `stage4`.
-//! `tests/torch/compare_backbones.py` calls it.
+//! WEIGHTS.safetensors IMAGE.safetensors OUT.safetensors --backbone NAME --output-stride N --norms
+//! 0000000`. The image is the tensor `image` `[B, 3, H, W]`, normalised; the norms are the digits of
+//! RobustNet's `--wt_layer`; the output holds `stage1` to `stage4`.
+//! `tests/torch/compare_backbones.py` and `mobile_norms.py` call it.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -14,18 +15,30 @@ use burn::tensor::{DType, Device};
 use models::backbone::{Backbone, BackboneConfig, BackboneName};
 use models::layout::tensor_from;
 use models::mode::Plain;
+use models::normalization::places::{NormKind, NormPlaces};
 use models::pass::{Normalization, Pass};
 use models::weights::{self, NamedTensors};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NameError, StrDeserializer};
 
-const USAGE: &str = "expected WEIGHTS IMAGE OUT --backbone NAME --output-stride N";
+const USAGE: &str = "expected WEIGHTS IMAGE OUT --backbone NAME --output-stride N --norms DIGITS";
+
+/// What the digits of RobustNet's `--wt_layer` mean.
+const KINDS: [NormKind; 6] = [
+    NormKind::Batch,
+    NormKind::InstanceWhitening,
+    NormKind::InstanceWhitening,
+    NormKind::Instance,
+    NormKind::InstanceAffine,
+    NormKind::Switchable,
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let [weights, image, out, "--backbone", name, "--output-stride", output_stride] = *arguments
+    let [weights, image, out, "--backbone", name, "--output-stride", stride, "--norms", norms] =
+        *arguments
     else {
         return Err(USAGE.into());
     };
@@ -34,9 +47,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         name: BackboneName::deserialize(name)?,
         blocks: None,
         width_divisor: 1,
-        output_stride: output_stride.parse()?,
+        output_stride: stride.parse()?,
         second_stage_strides_early: false,
-        normalization: models::normalization::places::NormPlaces::default(),
+        normalization: places(norms).ok_or(USAGE)?,
     });
 
     let device = Device::flex();
@@ -58,4 +71,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     fs::write(out, weights::serialize(&stages, &BTreeMap::new())?)?;
     Ok(())
+}
+
+fn places(digits: &str) -> Option<NormPlaces> {
+    let kind =
+        |digit: char| digit.to_digit(10).and_then(|digit| KINDS.get(digit as usize).copied());
+    let kinds: Vec<NormKind> = digits.chars().map(kind).collect::<Option<_>>()?;
+    let (stem, stages) = kinds.split_first_chunk()?;
+    Some(NormPlaces { stem: *stem, stages: stages.try_into().ok()?, ibn_a: false })
 }

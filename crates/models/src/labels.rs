@@ -1,5 +1,7 @@
 //! Label maps on the host, and the tensors that losses and the memory need from them.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::layout::tensor_from;
@@ -97,6 +99,35 @@ impl LabelBatch {
         ClassWeights { weights, totals }
     }
 
+    /// Which classes have any weight at feature resolution: those whose slots a write moves.
+    #[must_use]
+    pub fn present_classes(
+        &self,
+        [height, width]: [usize; 2],
+        classes: usize,
+        kind: LabelWeights,
+    ) -> Vec<bool> {
+        let mut present = vec![false; classes];
+        let mut meet = |id: u8| {
+            if let Some(class) = present.get_mut(usize::from(id)) {
+                *class = true;
+            }
+        };
+        match kind {
+            LabelWeights::Hard => self.nearest([height, width]).into_iter().for_each(meet),
+            LabelWeights::Soft => {
+                let rows = touched(self.height, height);
+                let columns = touched(self.width, width);
+                for image in self.train_ids.chunks_exact(self.height * self.width) {
+                    for row in &rows {
+                        columns.iter().for_each(|column| meet(image[row * self.width + column]));
+                    }
+                }
+            }
+        }
+        present
+    }
+
     fn nearest(&self, [height, width]: [usize; 2]) -> Vec<u8> {
         let mut ids = Vec::with_capacity(self.batch * height * width);
         for image in self.train_ids.chunks_exact(self.height * self.width) {
@@ -131,6 +162,13 @@ impl LabelBatch {
             }
         }
     }
+}
+
+/// The labels of a row or column, `from` of them, that have weight in a bilinear resize to `to`.
+fn touched(from: usize, to: usize) -> BTreeSet<usize> {
+    let taps = (0..to).map(|index| align_corners_tap(index, from, to));
+    let weighted = taps.flat_map(|(low, high, up)| [(low, 1.0 - up), (high, up)]);
+    weighted.filter(|(_, weight)| *weight > 0.0).map(|(index, _)| index).collect()
 }
 
 fn targets(
@@ -169,6 +207,20 @@ mod tests {
         let values: Vec<f64> = weights.weights.try_into_vec_as().unwrap();
         assert_eq!(values, [1., 0., 0., 0., 1., 0., 0., 0., 1., 0., 0., 1.]);
         assert_eq!(weights.totals, [1.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn a_class_is_present_where_its_weights_have_a_sum() {
+        let ids = (0..2 * 7 * 9).map(|at| [0, 1, 2, 3, 255, 4, 7][at * at % 47 % 7]).collect();
+        let labels = LabelBatch { batch: 2, height: 7, width: 9, train_ids: ids };
+        for kind in [LabelWeights::Soft, LabelWeights::Hard] {
+            for size in [[1, 1], [2, 2], [3, 4], [7, 9]] {
+                let weights = labels.class_weights(size, 6, kind, &Device::flex(), DType::F64);
+                let expected: Vec<bool> = weights.totals.iter().map(|&sum| sum != 0.0).collect();
+                let found = labels.present_classes(size, 6, kind);
+                assert_eq!(found, expected, "{kind:?} at {size:?}");
+            }
+        }
     }
 
     #[test]

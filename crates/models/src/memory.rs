@@ -2,10 +2,10 @@
 //! with the mean feature of each class.
 //!
 //! Source: Kim et al., CVPR 2022, Eq. 1-5; `Memory_sup` in the reference's `network/memory.py`.
-//! Where paper and released code differ, the difference is a setting here, but for U: it has the
-//! batch normalisation of the code.
+//! Where paper and released code differ, the difference is a setting here.
 
 use burn::tensor::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use crate::labels::ClassWeights;
 use crate::layout::{Init, Layout, tensor_from};
@@ -13,13 +13,32 @@ use crate::mode::{Conv, Mode, Plain};
 use crate::pass::Pass;
 use crate::random::Stream;
 
+const UPDATE_CONV: &str = "memory.writenet.writefeat.0";
+const UPDATE_NORM: &str = "memory.writenet.writefeat.1";
+
+/// The update network U, which makes of a feature what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpdateNetwork {
+    /// None: the feature itself is written (paper, Table 9).
+    None,
+    /// 1x1 convolution and residual (paper).
+    Conv,
+    /// 1x1 convolution, batch normalisation, residual, ReLU (released code).
+    ConvNormRelu,
+}
+
 /// Declares the memory's parameters: read convolution, update network U, classifier G.
-pub(crate) fn declare(layout: &mut Layout, classes: usize, channels: usize) {
+pub(crate) fn declare(layout: &mut Layout, [classes, channels]: [usize; 2], update: UpdateNetwork) {
     // BN bias 1e-4 and N(0, 1e-4) are the reference's `initialize_weights` of the memory.
     layout.conv("memory.output.0", [channels, 2 * channels, 1], Init::KaimingFanIn);
     layout.batch_norm_layer("memory.output.1", channels, 1e-4);
-    layout.conv("memory.writenet.writefeat.0", [channels, channels, 1], Init::KaimingFanIn);
-    layout.batch_norm_layer("memory.writenet.writefeat.1", channels, 1e-4);
+    if update != UpdateNetwork::None {
+        layout.conv(UPDATE_CONV, [channels, channels, 1], Init::KaimingFanIn);
+    }
+    if update == UpdateNetwork::ConvNormRelu {
+        layout.batch_norm_layer(UPDATE_NORM, channels, 1e-4);
+    }
     layout.push("memory.clsfier.weight".to_owned(), vec![classes, channels], Init::Normal(1e-4));
     layout.push("memory.clsfier.bias".to_owned(), vec![classes], Init::Constant(0.0));
 }
@@ -85,14 +104,20 @@ pub struct WriteOptions {
     pub momentum: f64,
     /// Whether all slots are L2-normalised after the momentum step (code) or not (Eq. 2 as printed).
     pub normalize_slots: bool,
+    /// What the network has of U.
+    pub update_network: UpdateNetwork,
     /// Whether U gets the L2-normalised feature (paper) or F as it is (code).
     pub update_reads_normalized: bool,
 }
 
 impl WriteOptions {
     /// The released code's write.
-    pub const RELEASED: Self =
-        Self { momentum: 0.8, normalize_slots: true, update_reads_normalized: false };
+    pub const RELEASED: Self = Self {
+        momentum: 0.8,
+        normalize_slots: true,
+        update_network: UpdateNetwork::ConvNormRelu,
+        update_reads_normalized: false,
+    };
 }
 
 /// Moves each slot towards the mean updated feature of its class.
@@ -108,9 +133,7 @@ pub fn write<M: Mode>(
     options: WriteOptions,
 ) -> M::T<2> {
     let input = if options.update_reads_normalized { M::l2_normalize(feature, 1) } else { feature };
-    let updated = pass.conv("memory.writenet.writefeat.0", input.clone(), Conv::POINTWISE);
-    let updated = pass.batch_norm("memory.writenet.writefeat.1", updated);
-    let updated = M::relu(M::add(input, updated));
+    let updated = update(pass, input, options.update_network);
     let rows = M::l2_normalize(to_rows::<M>(updated), 1);
     let sums = class_sums::<M>(rows, labels);
 
@@ -129,6 +152,22 @@ pub fn write<M: Mode>(
     let gain = column(&gain);
     let moved = M::add(M::constant(old), M::linear(sums, |x| x * gain.clone()));
     if options.normalize_slots { M::l2_normalize(moved, 1) } else { moved }
+}
+
+/// U of `[B, C, h, w]`.
+fn update<M: Mode>(pass: &mut Pass<'_, M>, input: M::T<4>, kind: UpdateNetwork) -> M::T<4> {
+    match kind {
+        UpdateNetwork::None => input,
+        UpdateNetwork::Conv => {
+            let residual = pass.conv(UPDATE_CONV, input.clone(), Conv::POINTWISE);
+            M::add(input, residual)
+        }
+        UpdateNetwork::ConvNormRelu => {
+            let residual = pass.conv(UPDATE_CONV, input.clone(), Conv::POINTWISE);
+            let residual = pass.batch_norm(UPDATE_NORM, residual);
+            M::relu(M::add(input, residual))
+        }
+    }
 }
 
 /// Scores of the classifier G for every slot, `[K, K]`.

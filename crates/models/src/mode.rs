@@ -15,6 +15,7 @@ use burn::tensor::{Int, Tensor, activation};
 use kernels::{MemoryRead, conv2d};
 
 use crate::layout::tensor_from;
+use crate::ranks::{Exchange, sum_over_ranks};
 use crate::resize::resize_by_products;
 
 /// Small constant that batch normalisation adds to the variance (the reference's `eps`).
@@ -126,6 +127,14 @@ pub trait Mode: Sized + 'static {
         noise: Option<Tensor<2>>,
         temperature: f64,
     ) -> MemoryReadOf<Self>;
+    /// Elementwise sum of `[C]` over data-parallel ranks, which all get the same bits.
+    ///
+    /// The derivative of all ranks' losses reaches each rank's `x`: gradients are summed alike.
+    /// Waits for all ranks, and for the device, as the elements pass through the host.
+    ///
+    /// # Panics
+    /// If ranks cannot meet: see [`Exchange::sum`].
+    fn sum_over_ranks(x: Self::T<1>, exchange: &Exchange) -> Self::T<1>;
     /// Exponential function.
     fn exp<const D: usize>(x: Self::T<D>) -> Self::T<D>;
     /// `1 / sqrt(x)` of positive elements.
@@ -257,7 +266,10 @@ impl Mode for Plain {
     }
 
     fn relu6<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-        x.clamp(0.0, 6.0)
+        // Not `clamp`, whose backward pass lets gradients through at 0 and at 6.
+        let low = x.clone().lower_equal_elem(0.0);
+        let high = x.clone().greater_equal_elem(6.0);
+        x.mask_fill(low, 0.0).mask_fill(high, 6.0)
     }
 
     fn batch_norm_train(
@@ -305,6 +317,10 @@ impl Mode for Plain {
         let MemoryRead { normalized, scores, weights, readout } =
             kernels::memory_read(features, memory, noise, temperature);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn sum_over_ranks(x: Tensor<1>, exchange: &Exchange) -> Tensor<1> {
+        sum_over_ranks(x, exchange.clone())
     }
 
     fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::backbone::{Backbone, BackboneConfig, BackboneName, Stages};
 use crate::layout::Layout;
+use crate::memory::UpdateNetwork;
 use crate::mode::Mode;
-use crate::normalization::places::{NormPlaces, NormPlacesError};
+use crate::normalization::places::NormPlaces;
 use crate::normalization::presets::Whitening;
 use crate::pass::Pass;
 use crate::{
@@ -44,7 +45,8 @@ pub struct NetworkConfig {
     pub backbone: BackboneName,
     /// Blocks per stage where they are not the backbone's; ResNets only.
     pub blocks: Option<[usize; 4]>,
-    /// All widths are those of the originals divided by this; 1, 2, 4, 8 or 16.
+    /// All widths are those of the originals divided by this; 1, 2, 4, 8 or 16, on
+    /// ResNets also 32.
     pub width_divisor: usize,
     /// Input pixels per pixel of the last stage: 8, 16 or 32.
     pub output_stride: usize,
@@ -58,6 +60,8 @@ pub struct NetworkConfig {
     pub classes: usize,
     /// Whether the network has a memory between encoder and decoder.
     pub memory: bool,
+    /// The memory's update network; the released code's unless told otherwise.
+    pub update_network: UpdateNetwork,
 }
 
 /// Channels of the layers behind the backbone.
@@ -105,6 +109,7 @@ impl NetworkConfig {
             whitening: None,
             classes,
             memory,
+            update_network: UpdateNetwork::ConvNormRelu,
         }
     }
 
@@ -126,15 +131,7 @@ impl NetworkConfig {
         self.widths().feature
     }
 
-    /// Whether the backbone can have what shall normalise.
-    ///
-    /// # Errors
-    /// The first place that it cannot have.
-    pub fn check_normalization(&self) -> Result<(), NormPlacesError> {
-        self.normalization.check(&self.backbone().place_channels())
-    }
-
-    fn backbone(&self) -> Backbone {
+    pub(crate) fn backbone(&self) -> Backbone {
         Backbone::new(&BackboneConfig {
             name: self.backbone,
             blocks: self.blocks,
@@ -178,13 +175,11 @@ impl Network {
     /// Lays the network out.
     ///
     /// # Panics
-    /// If the model has another number of dilations, cannot have a memory, or the backbone cannot
-    /// have what shall normalise: bugs of the caller.
+    /// If [`NetworkConfig::check`] refuses it: a bug of the caller.
     #[must_use]
     pub fn new(config: NetworkConfig) -> Self {
+        assert_eq!(config.check(), Ok(()), "{config:?}");
         let model = config.model;
-        assert_eq!(config.aspp_rates.len(), model.aspp_branches(), "dilations of {model:?}");
-        assert!(!config.memory || model.can_have_memory(), "{model:?} with a memory");
         let backbone = config.backbone();
         let (stages, widths) = (backbone.channels(), config.widths());
         let mut layout = Layout::default();
@@ -200,7 +195,8 @@ impl Network {
         }
         auxiliary::declare(&mut layout, [stages[2], widths.auxiliary, widths.classes]);
         if config.memory {
-            memory::declare(&mut layout, config.classes, widths.feature);
+            let sizes = [config.classes, widths.feature];
+            memory::declare(&mut layout, sizes, config.update_network);
         }
         Self { config, layout, backbone }
     }

@@ -1,10 +1,14 @@
 //! One forward pass: parameters in a mode, the normalisation regime, and what the layers observed.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::layout::Layout;
 use crate::mode::{BatchStatistics, Conv, Mode};
+use crate::normalization::synchronized::{self, AllRanks};
 use crate::random::Stream;
+use crate::ranks::Ranks;
 
 /// Momentum of the running averages of batch normalisation.
 const STATISTICS_MOMENTUM: f64 = 0.1;
@@ -42,12 +46,14 @@ pub struct Pass<'a, M: Mode> {
     pub normalization: Normalization,
     /// Dropout of the auxiliary head; `None` switches it off.
     pub dropout: Option<Dropout>,
-    /// Batch statistics seen so far: layer, statistics, and elements per channel.
+    /// Data-parallel ranks whose batches are normalised as one; `None` where this one is alone.
+    pub ranks: Option<Arc<dyn Ranks>>,
+    /// Batch statistics seen so far, of all ranks: layer, statistics, and elements per channel.
     pub observed: Vec<(usize, BatchStatistics, usize)>,
 }
 
 impl<'a, M: Mode> Pass<'a, M> {
-    /// A pass without dropout.
+    /// A pass without dropout, on one rank.
     ///
     /// # Panics
     /// If parameters or statistics are not those of the layout: a bug of the caller.
@@ -61,7 +67,15 @@ impl<'a, M: Mode> Pass<'a, M> {
         assert_eq!(parameters.len(), layout.parameters.len(), "one tensor per parameter");
         let layers = layout.batch_norms.len() + layout.switchable_norms.len();
         assert_eq!(running.len(), layers, "statistics per layer that keeps them");
-        Self { layout, parameters, running, normalization, dropout: None, observed: Vec::new() }
+        Self {
+            layout,
+            parameters,
+            running,
+            normalization,
+            dropout: None,
+            ranks: None,
+            observed: Vec::new(),
+        }
     }
 
     /// The parameter `name`, in its shape.
@@ -93,6 +107,9 @@ impl<'a, M: Mode> Pass<'a, M> {
     }
 
     /// Batch normalisation in the pass's regime.
+    ///
+    /// # Panics
+    /// If other ranks cannot be met: see [`Exchange::sum`](crate::ranks::Exchange::sum).
     pub fn batch_norm(&mut self, name: &str, x: M::T<4>) -> M::T<4> {
         let layer = self.layout.batch_norm(name);
         let weight = self.parameter(&format!("{name}.weight"));
@@ -103,11 +120,28 @@ impl<'a, M: Mode> Pass<'a, M> {
             }
             Normalization::Batch => {
                 let [batch, _, height, width] = M::dims(&x);
-                let (y, statistics) = M::batch_norm_train(x, weight, bias);
-                self.observed.push((layer, statistics, batch * height * width));
+                let count = batch * height * width;
+                let (y, statistics, count) = match self.all_ranks(name, count) {
+                    None => {
+                        let (y, statistics) = M::batch_norm_train(x, weight, bias);
+                        (y, statistics, count)
+                    }
+                    Some(all) => {
+                        let (y, statistics) =
+                            synchronized::batch_norm::<M>(x, [weight, bias], &all);
+                        (y, statistics, all.count)
+                    }
+                };
+                self.observed.push((layer, statistics, count));
                 y
             }
         }
+    }
+
+    /// The other ranks at the layer `name`, if there are any.
+    pub(crate) fn all_ranks<'b>(&'b self, name: &'b str, count: usize) -> Option<AllRanks<'b>> {
+        let ranks = self.ranks.as_ref().filter(|ranks| ranks.count() > 1)?;
+        Some(AllRanks::meet(ranks, name, count))
     }
 
     /// Convolution `conv_name`, batch normalisation `norm_name`, ReLU.

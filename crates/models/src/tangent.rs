@@ -5,9 +5,10 @@ use burn::tensor::{Tensor, activation};
 use kernels::conv2d;
 
 use crate::mode::{
-    BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryReadOf, Mode, NORMALIZE_EPSILON,
+    BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryReadOf, Mode, NORMALIZE_EPSILON, Plain,
     max_pool3_options,
 };
+use crate::ranks::{Exchange, sum_over_ranks};
 
 /// A value with its tangent.
 #[derive(Clone, Debug)]
@@ -137,7 +138,7 @@ impl Mode for Tangent {
                 (x.value.clone().lower_equal_elem(0.0), x.value.clone().greater_equal_elem(6.0));
             t.mask_fill(low.bool_or(high), 0.0)
         });
-        Dual { value: x.value.clamp(0.0, 6.0), tangent }
+        Dual { value: Plain::relu6(x.value), tangent }
     }
 
     fn batch_norm_train(x: Dual<4>, weight: Dual<1>, bias: Dual<1>) -> (Dual<4>, BatchStatistics) {
@@ -234,6 +235,13 @@ impl Mode for Tangent {
         };
         let readout = Self::matmul(weights.clone(), memory);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn sum_over_ranks(x: Dual<1>, exchange: &Exchange) -> Dual<1> {
+        Dual {
+            value: sum_over_ranks(x.value, exchange.clone()),
+            tangent: x.tangent.map(|t| sum_over_ranks(t, exchange.of("tangent"))),
+        }
     }
 
     fn exp<const D: usize>(x: Dual<D>) -> Dual<D> {

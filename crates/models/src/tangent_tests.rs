@@ -237,3 +237,26 @@ pub(crate) fn assert_equal_to_finite_differences(cases: &[Case]) {
         }
     }
 }
+
+#[test]
+fn relu_and_relu6_have_no_slope_at_their_kinks() {
+    let at = || tensor_from(&[0.0, 6.0, 3.0, -1.0, 7.0], &Device::flex(), DType::F64);
+    for (name, plain, dual, slopes) in [
+        (
+            "relu",
+            Plain::relu as fn(Tensor<1>) -> _,
+            Tangent::relu as fn(Dual<1>) -> _,
+            [0, 1, 1, 0, 1],
+        ),
+        ("relu6", Plain::relu6, Tangent::relu6, [0, 0, 1, 0, 0]),
+    ] {
+        let slopes = slopes.map(f64::from);
+        let leaf = at().autodiff().require_grad();
+        let gradients = plain(leaf.clone()).sum().backward();
+        let found: Vec<f64> = leaf.grad(&gradients).unwrap().try_into_vec_as().unwrap();
+        assert_eq!(found, slopes, "{name}: gradient");
+        let tangent = dual(Dual::new(at(), at().ones_like())).tangent.unwrap();
+        let found: Vec<f64> = tangent.try_into_vec_as().unwrap();
+        assert_eq!(found, slopes, "{name}: tangent");
+    }
+}

@@ -70,26 +70,39 @@ impl Element {
 
     /// The numbers in `bytes`, rounded to f32; bytes short of an element are left out.
     pub(crate) fn numbers(self, bytes: &[u8]) -> Vec<f32> {
+        self.numbers_at(bytes, 0..bytes.len() / self.size())
+    }
+
+    /// The numbers in `bytes` at the indices `at`, rounded to f32.
+    ///
+    /// # Panics
+    /// If an index is beyond `bytes`: a bug of the caller.
+    pub(crate) fn numbers_at(self, bytes: &[u8], at: impl Iterator<Item = usize>) -> Vec<f32> {
         match self {
-            Self::F64 => convert(bytes, |b| f64::from_le_bytes(b) as f32),
-            Self::F32 => convert(bytes, f32::from_le_bytes),
-            Self::F16 => convert(bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Self::BF16 => convert(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            Self::I64 => convert(bytes, |b| i64::from_le_bytes(b) as f32),
-            Self::I32 => convert(bytes, |b| i32::from_le_bytes(b) as f32),
-            Self::I16 => convert(bytes, |b| i16::from_le_bytes(b).into()),
-            Self::I8 => convert(bytes, |b| i8::from_le_bytes(b).into()),
-            Self::U64 => convert(bytes, |b| u64::from_le_bytes(b) as f32),
-            Self::U32 => convert(bytes, |b| u32::from_le_bytes(b) as f32),
-            Self::U16 => convert(bytes, |b| u16::from_le_bytes(b).into()),
-            Self::U8 => convert(bytes, |[b]| b.into()),
-            Self::Bool => convert(bytes, |[b]| f32::from(b != 0)),
+            Self::F64 => convert(bytes, at, |b| f64::from_le_bytes(b) as f32),
+            Self::F32 => convert(bytes, at, f32::from_le_bytes),
+            Self::F16 => convert(bytes, at, |b| f16::from_le_bytes(b).to_f32()),
+            Self::BF16 => convert(bytes, at, |b| bf16::from_le_bytes(b).to_f32()),
+            Self::I64 => convert(bytes, at, |b| i64::from_le_bytes(b) as f32),
+            Self::I32 => convert(bytes, at, |b| i32::from_le_bytes(b) as f32),
+            Self::I16 => convert(bytes, at, |b| i16::from_le_bytes(b).into()),
+            Self::I8 => convert(bytes, at, |b| i8::from_le_bytes(b).into()),
+            Self::U64 => convert(bytes, at, |b| u64::from_le_bytes(b) as f32),
+            Self::U32 => convert(bytes, at, |b| u32::from_le_bytes(b) as f32),
+            Self::U16 => convert(bytes, at, |b| u16::from_le_bytes(b).into()),
+            Self::U8 => convert(bytes, at, |[b]| b.into()),
+            Self::Bool => convert(bytes, at, |[b]| f32::from(b != 0)),
         }
     }
 }
 
-fn convert<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect()
+fn convert<const N: usize>(
+    bytes: &[u8],
+    at: impl Iterator<Item = usize>,
+    number: impl Fn([u8; N]) -> f32,
+) -> Vec<f32> {
+    let (elements, _) = bytes.as_chunks::<N>();
+    at.map(|index| number(elements[index])).collect()
 }
 
 #[cfg(test)]

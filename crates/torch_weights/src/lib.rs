@@ -5,7 +5,9 @@
 //!
 //! A `.pth` file is a pickle, a program for a machine that can call any function of Python. The
 //! machine here knows the instructions and names that PyTorch writes, calls nothing, and refuses
-//! every other name. Memory and time are bounded by the size of the file.
+//! every other name. Memory and time are bounded by the size of the file: no bytes are read twice
+//! but through views, which together have no more elements than the file has bytes. Errors are short
+//! however long a name in the file is.
 #![forbid(unsafe_code)]
 
 mod checkpoint;
@@ -16,8 +18,10 @@ pub mod naming;
 mod pickle;
 mod read;
 mod safetensors_file;
+mod shown;
 mod view;
 
 pub use containers::Format;
 pub use pickle::PickleError;
 pub use read::{ReadError, WeightsFile, read, read_bytes};
+pub use shown::shown;

@@ -8,13 +8,17 @@ use crate::naming::{NAMINGS, Naming};
 
 /// Layers of a backbone in the reference's names.
 const BACKBONE: [&str; 5] = ["layer0.", "layer1.", "layer2.", "layer3.", "layer4."];
+/// How the names of all layers of a backbone begin, known or not.
+const LAYER: &str = "layer";
+/// Why a backbone's import has no use for a head.
+const NO_BACKBONE: &str = "no part of the backbone";
 
 /// Which part of a network a file is to fill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// All of it.
     Whole,
-    /// The backbone; the heads are left out, also where the file has them.
+    /// The backbone; heads are left out, also those of another model that the file has.
     Backbone,
 }
 
@@ -139,8 +143,9 @@ pub fn match_tensors(
         let name = report.naming.translate(&source);
         let shape = shapes.get(name.as_str());
         let reason = match shape {
-            None => reason_to_ignore(report.naming, &source),
-            Some(_) if !is_wanted(&name, scope) => Some("no part of the backbone"),
+            None => reason_to_ignore(report.naming, &source)
+                .or_else(|| is_left_out(&name, scope).then_some(NO_BACKBONE)),
+            Some(_) if !is_wanted(&name, scope) => Some(NO_BACKBONE),
             Some(_) => None,
         };
         if let Some(reason) = reason {
@@ -182,9 +187,16 @@ fn reason_to_ignore(naming: &Naming, source: &str) -> Option<&'static str> {
         Some("the classifier of whole images")
     } else if source.starts_with("momentum.") {
         Some("momentum of a run")
+    } else if source.starts_with("history.") {
+        Some("history of a run's memory")
     } else {
         None
     }
+}
+
+/// Whether a name that the network does not have is of a head, perhaps of another model.
+fn is_left_out(name: &str, scope: Scope) -> bool {
+    scope == Scope::Backbone && !name.starts_with(LAYER)
 }
 
 fn is_wanted(name: &str, scope: Scope) -> bool {
@@ -274,6 +286,27 @@ mod tests {
         assert!(!fitting.contains_key("final2.0.bias"));
         assert_eq!(report.ignored[0].source, "final2.0.bias");
         assert_eq!(report.surprises(&Allowed::default()), 0);
+    }
+
+    #[test]
+    fn heads_of_another_model_stay_out_of_a_backbone_and_unknown_layers_surprise() {
+        let file = tensors(&[
+            ("module.layer0.0.weight", &[2, 3]),
+            ("module.layer0.1.running_mean", &[2]),
+            ("memory.m_items", &[19, 256]),
+            ("module.aspp.features.0.0.weight", &[4, 4, 1, 1]),
+            ("module.layer0.7.weight", &[2]),
+            ("module.layer5.0.weight", &[2]),
+        ]);
+        let (fitting, report) = match_tensors(&expected(), file, Scope::Backbone);
+        assert_eq!(fitting.len(), 2);
+        let ignored: Vec<(&str, &str)> =
+            report.ignored.iter().map(|at| (at.source.as_str(), at.reason)).collect();
+        let heads = ["memory.m_items", "module.aspp.features.0.0.weight"];
+        assert_eq!(ignored, heads.map(|name| (name, "no part of the backbone")));
+        let layers = ["module.layer0.7.weight", "module.layer5.0.weight"];
+        assert_eq!(names(&report.unexpected), layers);
+        assert_eq!(report.surprises(&Allowed::default()), 2);
     }
 
     #[test]

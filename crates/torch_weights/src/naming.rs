@@ -91,7 +91,8 @@ impl Naming {
     }
 }
 
-fn without_module(name: &str) -> &str {
+/// `name` as it is outside of `DistributedDataParallel`.
+pub(crate) fn without_module(name: &str) -> &str {
     name.strip_prefix("module.").unwrap_or(name)
 }
 

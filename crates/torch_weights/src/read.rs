@@ -20,7 +20,8 @@ pub struct WeightsFile {
     /// Its tensors, under the file's names; the memory that the reference saves beside its
     /// `state_dict` is [`models::weights::MEMORY_KEY`]. Numbers of other types are rounded to f32.
     pub tensors: NamedTensors,
-    /// What else it holds, in a few words each, such as `epoch = 3` or `optimizer`.
+    /// What else it holds, in a few words each, such as `epoch = 3` or `optimizer`. As the names of
+    /// `tensors` they are a stranger's: [`shown`](fn@crate::shown) makes them fit to be printed.
     pub not_read: Vec<String>,
 }
 
@@ -37,7 +38,8 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// It is no weights file.
-    #[error("{}: found neither a PyTorch nor a safetensors file, expected one of them", path.display())]
+    #[error("{}: found neither a PyTorch nor a safetensors file, expected one of them; hint: a \
+             download may have ended early, or be a page of the site", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
@@ -71,15 +73,28 @@ pub enum ReadError {
         reason: String,
     },
     /// There are no tensors where they are expected.
-    #[error("{}: found no tensors {place}; its keys are: {keys}; hint: name the dictionary that \
-             holds the weights with --key", path.display())]
+    #[error("{}: found no tensors {place}, expected a dictionary with some; {top}; hint: {hint}",
+            path.display())]
     NoTensors {
         /// The file.
         path: PathBuf,
         /// Where they were looked for.
         place: String,
-        /// What is at the top of the file.
-        keys: String,
+        /// What is at the top of the file, in words.
+        top: String,
+        /// What may help.
+        hint: &'static str,
+    },
+    /// There are two memories, and they differ.
+    #[error("{}: found two memories that differ, {inner} among the weights and {outer} beside \
+             them, expected one; hint: remove one of them with torch", path.display())]
+    TwoMemories {
+        /// The file.
+        path: PathBuf,
+        /// Name of the one among the weights.
+        inner: String,
+        /// Name of the one beside the weights.
+        outer: String,
     },
 }
 
@@ -115,9 +130,11 @@ pub fn read_bytes(bytes: &[u8], path: &Path, key: Option<&str>) -> Result<Weight
         })?;
         contents(&container, key, bytes.len()).map_err(|missing| match missing {
             Missing::Tensor { name, reason } => ReadError::Tensor { path: path(), name, reason },
-            Missing::Weights { keys } => {
-                let place = key.map_or_else(String::new, |key| format!("under {key}"));
-                ReadError::NoTensors { path: path(), place, keys: keys.join(", ") }
+            Missing::Weights { place, top, hint } => {
+                ReadError::NoTensors { path: path(), place, top, hint }
+            }
+            Missing::Memory { inner, outer } => {
+                ReadError::TwoMemories { path: path(), inner, outer }
             }
         })?
     };

@@ -3,15 +3,33 @@
 use models::weights::{HostTensor, NamedTensors};
 use safetensors::tensor::{Dtype, SafeTensors};
 
+use crate::containers::DAMAGED;
 use crate::element::Element;
+use crate::shown::{shown, shown_message};
+use crate::view::MAX_AXES;
 
 /// Reads all tensors.
 pub(crate) fn tensors(bytes: &[u8]) -> Result<NamedTensors, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| {
+        let found = shown_message(&error.to_string());
+        format!("found {found}, expected a header and its tensors end to end; {DAMAGED}")
+    })?;
     let mut tensors = NamedTensors::new();
     for (name, view) in file.iter() {
-        let element = element(view.dtype())
-            .ok_or_else(|| format!("tensor {name} is {:?}, expected a number", view.dtype()))?;
+        let axes = view.shape().len();
+        if axes > MAX_AXES {
+            let name = shown(name);
+            return Err(format!(
+                "found {axes} axes of tensor {name}, expected at most {MAX_AXES}; {DAMAGED}"
+            ));
+        }
+        let element = element(view.dtype()).ok_or_else(|| {
+            let (name, dtype) = (shown(name), view.dtype());
+            format!(
+                "found tensor {name} of {dtype:?}, expected a type with one real number per \
+                     element; hint: convert it before it is saved"
+            )
+        })?;
         let values = element.numbers(view.data());
         tensors.insert(name.to_owned(), HostTensor { shape: view.shape().to_vec(), values });
     }

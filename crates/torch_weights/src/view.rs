@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::containers::DAMAGED;
 use crate::element::Element;
+use crate::shown::shown;
 
 /// Most axes of a tensor; a convolution has four.
 pub(crate) const MAX_AXES: usize = 8;
@@ -50,12 +52,16 @@ impl View<'_> {
         };
         if stored < expected {
             return Err(format!(
-                "its storage {} has {stored} elements, expected {expected}",
-                self.storage.key
+                "its storage {} has {stored} elements, expected {expected}; {DAMAGED}",
+                shown(&self.storage.key)
             ));
         }
-        let outside =
-            || format!("it reaches outside its storage {} of {stored} elements", self.storage.key);
+        let outside = || {
+            let key = shown(&self.storage.key);
+            format!(
+                "it reaches outside its storage {key}, expected at most {stored} elements; {DAMAGED}"
+            )
+        };
         // A view with stride 0 can be larger than all memory.
         let count = self.count().filter(|&count| count <= stored).ok_or_else(outside)?;
         if count == 0 {
@@ -76,9 +82,13 @@ impl View<'_> {
             .filter(|&end| end <= stored)
             .and_then(|end| storage.get(first * size..end * size))
             .ok_or_else(outside)?;
-        let window = self.element.numbers(bytes);
-        // Every index below is at most `reach`, the last of the window.
-        Ok(if self.is_contiguous() { window } else { self.gather(&window, count) })
+        // Every index is at most `reach`, the last of the window. Elements that the view skips are
+        // not looked at: a file can have many views with few elements from end to end.
+        Ok(if self.is_contiguous() {
+            self.element.numbers(bytes)
+        } else {
+            self.element.numbers_at(bytes, self.indices(count))
+        })
     }
 
     fn is_contiguous(&self) -> bool {
@@ -90,21 +100,20 @@ impl View<'_> {
         })
     }
 
-    fn gather(&self, window: &[f32], count: usize) -> Vec<f32> {
-        let mut index = vec![0; self.shape.len()];
-        let mut values = Vec::with_capacity(count);
-        for _ in 0..count {
-            let at: usize = index.iter().zip(&self.strides).map(|(i, stride)| i * stride).sum();
-            values.push(window[at]);
-            for (i, &side) in index.iter_mut().zip(&self.shape).rev() {
+    /// Where the elements lie from the first one on, row-major.
+    fn indices(&self, count: usize) -> impl Iterator<Item = usize> {
+        let mut place = vec![0; self.shape.len()];
+        (0..count).map(move |_| {
+            let at = place.iter().zip(&self.strides).map(|(i, stride)| i * stride).sum();
+            for (i, &side) in place.iter_mut().zip(&self.shape).rev() {
                 *i += 1;
                 if *i < side {
                     break;
                 }
                 *i = 0;
             }
-        }
-        values
+            at
+        })
     }
 }
 

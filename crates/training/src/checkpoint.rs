@@ -9,6 +9,7 @@ use models::network::Network;
 use models::normalization::sensitivity::{SensitivePairs, SensitivityError};
 use models::weights::{self, HostTensor, MEMORY_KEY, NamedTensors, WeightsError};
 
+use crate::memory_history::MemoryHistory;
 use crate::state::State;
 
 /// Name of the checkpoint in a run folder.
@@ -70,6 +71,9 @@ pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), Checkpo
     for (layer, pairs) in state.sensitive_pairs.iter().flatten().enumerate() {
         named.insert(format!("{SENSITIVE_PAIRS_PREFIX}{layer}"), pairs.to_host_tensor());
     }
+    if let Some(history) = &state.memory_history {
+        named.extend(history.named_tensors());
+    }
     let metadata = BTreeMap::from([(STEP_KEY.to_owned(), state.step.to_string())]);
     let bytes = weights::serialize(&named, &metadata)?;
     whole_file::write(path, &bytes)
@@ -82,10 +86,7 @@ pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), Checkpo
 /// If the file is missing, damaged, or of another model.
 pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, CheckpointError> {
     let (named, metadata) = weights::read(path)?;
-    let step = metadata
-        .get(STEP_KEY)
-        .and_then(|step| step.parse().ok())
-        .ok_or_else(|| CheckpointError::NoStep { path: path.to_owned() })?;
+    let step = step(path, &metadata)?;
     let layout = &network.layout;
     let (parameters, statistics) = weights::upload(layout, &named, path, device)?;
     let momentum = layout
@@ -97,16 +98,17 @@ pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, Ch
             Ok(upload(values, device))
         })
         .collect::<Result<_, WeightsError>>()?;
-    let memory = match network.config.memory {
-        false => None,
+    let (memory, memory_history) = match network.config.memory {
+        false => (None, None),
         true => {
             let shape = [network.config.classes, network.config.feature_channels()];
             let values = weights::find(&named, path, MEMORY_KEY, &shape)?;
-            Some(upload(values, device).reshape(shape))
+            let history = MemoryHistory::find(&named, path, shape)?;
+            (Some(upload(values, device).reshape(shape)), Some(history))
         }
     };
     let sensitive_pairs = sensitive_pairs(&named, path, network, step)?;
-    Ok(State { step, parameters, momentum, statistics, memory, sensitive_pairs })
+    Ok(State { step, parameters, momentum, statistics, memory, memory_history, sensitive_pairs })
 }
 
 /// The pairs that ISW whitens, which a file has once it is beyond the step of their statistics.
@@ -136,6 +138,15 @@ fn sensitive_pairs(
         })
     };
     channels.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Some)
+}
+
+/// Steps that a checkpoint's metadata says were taken; `path` is named in errors.
+pub(crate) fn step(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+) -> Result<u64, CheckpointError> {
+    let step = metadata.get(STEP_KEY).and_then(|step| step.parse().ok());
+    step.ok_or_else(|| CheckpointError::NoStep { path: path.to_owned() })
 }
 
 fn upload(values: &[f32], device: &Device) -> Tensor<1> {

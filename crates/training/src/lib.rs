@@ -7,6 +7,7 @@ pub mod device_colours;
 pub mod initial_weights;
 pub mod loading;
 pub mod losses;
+pub mod memory_history;
 pub mod method;
 pub mod metrics;
 pub mod objective;

@@ -56,8 +56,9 @@ pub fn cohesion<M: Mode>(
     segmentation::<M>(maps, targets, empty)
 }
 
-/// Memory divergence: mean positive cosine between different slots of `[K, C]`.
-pub fn divergence<M: Mode>(memory: M::T<2>) -> M::T<1> {
+/// Memory divergence: positive cosines between different slots of `[K, C]`, their mean or sum over
+/// all ordered pairs.
+pub fn divergence<M: Mode>(memory: M::T<2>, reduction: SlotReduction) -> M::T<1> {
     let value = M::value(&memory);
     let classes = value.dims()[0];
     let mut off_diagonal = vec![1.0; classes * classes];
@@ -69,7 +70,10 @@ pub fn divergence<M: Mode>(memory: M::T<2>) -> M::T<1> {
     let transposed = M::linear(memory.clone(), Tensor::transpose);
     let cosines = M::relu(M::matmul(memory, transposed));
     // Not a division: Burn's backward pass of `div_scalar` rounds the divisor to f32.
-    let scale = 1.0 / (classes * classes.saturating_sub(1)).max(1) as f64;
+    let scale = match reduction {
+        SlotReduction::Mean => 1.0 / (classes * classes.saturating_sub(1)).max(1) as f64,
+        SlotReduction::Sum => 1.0,
+    };
     M::linear(cosines, |x| (x * mask.clone()).sum().mul_scalar(scale))
 }
 

@@ -1,6 +1,7 @@
 //! What is trained how: a difference between paper and released code is one key.
 
 use models::labels::LabelWeights;
+use models::memory::UpdateNetwork;
 use serde::{Deserialize, Serialize};
 
 /// Training algorithm.
@@ -53,7 +54,7 @@ pub enum CohesionResolution {
     Label,
 }
 
-/// Reduction of the classification loss over the slots.
+/// Reduction of a part of the divergence loss: over the slots, or over their ordered pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SlotReduction {
@@ -114,7 +115,7 @@ pub enum EmptyBatch {
     Nan,
 }
 
-/// Weights of the losses.
+/// Weights of the losses; one of weight 0 is not computed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossWeights {
@@ -146,14 +147,22 @@ pub struct Method {
     pub label_weights: LabelWeighting,
     /// Where cohesion is measured.
     pub cohesion_resolution: CohesionResolution,
+    /// What U is made of. The network's layout follows it: [`crate::recipe::Recipe::network`].
+    pub update_network: UpdateNetwork,
     /// Whether U gets the normalised feature (paper) or F as it is (code).
     pub update_reads_normalized: bool,
     /// Whether slots are L2-normalised after a write (code) or not (Eq. 2 as printed).
     pub normalize_slots: bool,
     /// Share of a slot that a write keeps; 0.8.
     pub memory_momentum: f64,
+    /// Reduction of the cosines between different slots.
+    pub divergence_reduction: SlotReduction,
     /// Reduction of the classification loss.
     pub classification_reduction: SlotReduction,
+    /// Whether M' of Eq. 10 is a constant for the encoder (episodic; paper, Table 6).
+    pub meta_write_freezes_encoder: bool,
+    /// Whether M' of Eq. 10 is a constant for U (episodic; paper, Table 6).
+    pub meta_write_freezes_update_network: bool,
     /// Which step moves G (episodic).
     pub classifier_step: ClassifierStep,
     /// Loss of a batch without labels.
@@ -176,10 +185,14 @@ impl Method {
             read_temperature: 1.0,
             label_weights: LabelWeighting::Soft,
             cohesion_resolution: CohesionResolution::Label,
+            update_network: UpdateNetwork::ConvNormRelu,
             update_reads_normalized: false,
             normalize_slots: true,
             memory_momentum: 0.8,
+            divergence_reduction: SlotReduction::Mean,
             classification_reduction: SlotReduction::Mean,
+            meta_write_freezes_encoder: true,
+            meta_write_freezes_update_network: false,
             classifier_step: ClassifierStep::Outer,
             empty_batch: EmptyBatch::Nan,
             strong_augmentation: StrongAugmentation::FirstStream,
@@ -193,7 +206,8 @@ impl Method {
     }
 
     /// What the paper says. Slots stay normalised after a write, since the cosine scores of Eq. 3
-    /// need unit slots and the paper is silent on where that happens.
+    /// need unit slots and the paper is silent on where that happens. The cosines between slots
+    /// keep the mean over their pairs: Eq. 7 gives them the factor 2, which their weight has.
     #[must_use]
     pub fn paper() -> Self {
         Self {
@@ -202,6 +216,7 @@ impl Method {
             read: ReadWeights::Softmax,
             label_weights: LabelWeighting::Hard,
             cohesion_resolution: CohesionResolution::Feature,
+            update_network: UpdateNetwork::Conv,
             update_reads_normalized: true,
             classification_reduction: SlotReduction::Sum,
             classifier_step: ClassifierStep::Inner,
@@ -217,6 +232,7 @@ impl Method {
         Self {
             algorithm: Algorithm::Aggregated,
             order: Order::First,
+            classifier_step: ClassifierStep::Outer,
             // The baselines of the released code have none either.
             strong_augmentation: StrongAugmentation::Nobody,
             ..Self::paper()

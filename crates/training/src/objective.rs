@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use models::labels::{LabelBatch, PixelTargets};
-use models::memory::{self, ReadOptions, WriteOptions};
+use models::memory::{self, ReadOptions, UpdateNetwork, WriteOptions};
 use models::mode::Mode;
 use models::network::Network;
 use models::normalization::presets::{WhitenedPairs, Whitening};
@@ -34,12 +34,12 @@ impl Samples {
     }
 }
 
-/// The losses of one pass, each `[1]`; absent ones were not asked for.
+/// The losses of one pass, each `[1]`; absent ones were not asked for or have the weight 0.
 pub struct Terms<M: Mode> {
     /// Cross entropy of the logits.
     pub segmentation: M::T<1>,
     /// Cross entropy of the auxiliary head.
-    pub auxiliary: M::T<1>,
+    pub auxiliary: Option<M::T<1>>,
     /// Feature cohesion.
     pub cohesion: Option<M::T<1>>,
     /// Memory divergence.
@@ -93,45 +93,51 @@ pub fn run<M: Mode>(
     let [batch, _, height, width] = M::value(&encoded.feature).dims();
     let (device, dtype) = pass.placement();
 
-    let (decoded, scores, written, slot_scores) = match memory {
-        None => (encoded.feature, None, None, None),
+    let (decoded, scores, written) = match memory {
+        None => (encoded.feature, None, None),
         Some(MemoryInput { slots, write }) => {
             let old = M::value(&slots);
             let options = read_options(method, noise, [batch * height * width, classes], &old);
             let read = memory::read(pass, encoded.feature.clone(), slots, &options);
-            let written =
-                write.then(|| write_memory(pass, encoded.feature, &old, &samples.labels, method));
-            let slot_scores = written.clone().map(|written| memory::classify_slots(pass, written));
-            (read.feature, Some(read.scores), written, slot_scores)
+            let update = network.config.update_network;
+            let written = write.then(|| {
+                write_memory(pass, encoded.feature, &old, &samples.labels, (method, update))
+            });
+            (read.feature, Some(read.scores), written)
         }
     };
     let logits = network.decode(pass, encoded.skips, decoded);
-    let [_, _, aux_height, aux_width] = M::value(&encoded.stage3).dims();
-    let auxiliary_logits = network.auxiliary(pass, encoded.stage3);
-    let auxiliary_targets =
-        samples.labels.nearest_targets([aux_height, aux_width], classes, &device, dtype);
-
+    let weights = method.losses;
     let segmentation = losses::segmentation::<M>(logits, &samples.targets, method.empty_batch);
-    let auxiliary =
-        losses::cross_entropy::<M>(auxiliary_logits, &auxiliary_targets, method.empty_batch);
-    let cohesion = scores.map(|scores| {
+    let auxiliary = (weights.auxiliary > 0.0).then(|| {
+        let [_, _, height, width] = M::value(&encoded.stage3).dims();
+        let logits = network.auxiliary(pass, encoded.stage3);
+        let targets = samples.labels.nearest_targets([height, width], classes, &device, dtype);
+        losses::cross_entropy::<M>(logits, &targets, method.empty_batch)
+    });
+    let cohesion = scores.filter(|_| weights.cohesion > 0.0).map(|scores| {
         let at_feature = (method.cohesion_resolution == CohesionResolution::Feature)
             .then(|| samples.labels.nearest_targets([height, width], classes, &device, dtype));
         let targets = at_feature.as_ref().unwrap_or(&samples.targets);
         losses::cohesion::<M>(scores, [batch, height, width], targets, method.empty_batch)
     });
-    let divergence = written.clone().map(losses::divergence::<M>);
-    let classification = slot_scores
-        .map(|scores| losses::classification::<M>(scores, method.classification_reduction));
+    let divergence = written
+        .clone()
+        .filter(|_| weights.divergence > 0.0)
+        .map(|written| losses::divergence::<M>(written, method.divergence_reduction));
+    let classification = written.clone().filter(|_| weights.classification > 0.0).map(|written| {
+        let scores = memory::classify_slots(pass, written);
+        losses::classification::<M>(scores, method.classification_reduction)
+    });
 
     let whitening = network.config.whitening.and_then(|whitening| {
         let masks = covariance_masks::<M>(whitening, &encoded.whitened, sensitive_pairs)?;
         Some((whitening_loss::<M>(&encoded.whitened, &masks), whitening.weight))
     });
 
-    let weights = method.losses;
-    let mut total = M::add(segmentation.clone(), M::scale(auxiliary.clone(), weights.auxiliary));
+    let mut total = segmentation.clone();
     for (term, weight) in [
+        (&auxiliary, weights.auxiliary),
         (&cohesion, weights.cohesion),
         (&divergence, weights.divergence),
         (&classification, weights.classification),
@@ -173,6 +179,14 @@ fn covariance_masks<M: Mode>(
     Some(masks)
 }
 
+/// Result of [`run_write`].
+pub struct Written<M: Mode> {
+    /// The memory after the write.
+    pub slots: M::T<2>,
+    /// Height and width of F, at which labels became weights.
+    pub feature_size: [usize; 2],
+}
+
 /// Forward pass to F only, and a write of `old`: the M' pass and the final write.
 pub fn run_write<M: Mode>(
     network: &Network,
@@ -180,9 +194,12 @@ pub fn run_write<M: Mode>(
     samples: &Samples,
     old: &Tensor<2>,
     method: &Method,
-) -> M::T<2> {
+) -> Written<M> {
     let encoded = network.encode(pass, M::constant(samples.image.clone()));
-    write_memory(pass, encoded.feature, old, &samples.labels, method)
+    let [_, _, height, width] = M::dims(&encoded.feature);
+    let update = network.config.update_network;
+    let slots = write_memory(pass, encoded.feature, old, &samples.labels, (method, update));
+    Written { slots, feature_size: [height, width] }
 }
 
 /// Options of a read of `[N, K]` scores under `method`, in the precision of `like`.
@@ -202,7 +219,7 @@ fn write_memory<M: Mode>(
     feature: M::T<4>,
     old: &Tensor<2>,
     labels: &LabelBatch,
-    method: &Method,
+    (method, update_network): (&Method, UpdateNetwork),
 ) -> M::T<2> {
     let [_, _, height, width] = M::value(&feature).dims();
     let (device, dtype) = pass.placement();
@@ -217,6 +234,7 @@ fn write_memory<M: Mode>(
     let options = WriteOptions {
         momentum: method.memory_momentum,
         normalize_slots: method.normalize_slots,
+        update_network,
         update_reads_normalized: method.update_reads_normalized,
     };
     memory::write(pass, feature, old, &weights, options)

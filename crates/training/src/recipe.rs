@@ -9,6 +9,7 @@ mod augmentation;
 mod check;
 mod data;
 mod isw;
+mod method_check;
 mod overrides;
 
 use std::fs;
@@ -27,7 +28,8 @@ pub use augmentation::{AugmentationRecipe, ColoursOn, FilterRecipe, ModeRecipe};
 pub use data::{DamageRecipe, DataRecipe, SamplingRecipe, SourceRecipe};
 pub use isw::IswRecipe;
 use overrides::{
-    PRESET_OVERRIDE, apply_override, expand_extra, expand_isw, expand_preset, override_preset,
+    PRESET_OVERRIDE, apply_override, expand_defaults, expand_extra, expand_isw, expand_preset,
+    override_preset,
 };
 
 /// The largest float that still means something; keeps infinities and NaN out.
@@ -47,6 +49,9 @@ pub struct Recipe {
     pub log_every_steps: u64,
     /// Steps between checkpoints; the last step always has one.
     pub checkpoint_every_steps: u64,
+    /// Whether backward passes compute cheap operations again, which saves memory; off unless told
+    /// otherwise.
+    pub gradient_checkpointing: bool,
     /// The network.
     pub model: ModelRecipe,
     /// Source domains and crops.
@@ -78,7 +83,7 @@ pub struct ModelRecipe {
     /// starts at random. `train import` makes such files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
-    /// Divides all widths of the reference: 1, 2, 4, 8 or 16.
+    /// Divides all widths of the reference: 1, 2, 4, 8 or 16, on ResNets also 32.
     pub width_divisor: usize,
     /// Input pixels per feature pixel: 8, 16 or 32.
     pub output_stride: usize,
@@ -181,6 +186,7 @@ impl Recipe {
         }
         expand_preset(&mut table).map_err(&parse)?;
         expand_extra(&mut table).map_err(&parse)?;
+        expand_defaults(&mut table);
         for text in overrides {
             apply_override(&mut table, text)?;
         }
@@ -230,6 +236,7 @@ impl Recipe {
             },
             classes,
             memory: self.model.memory,
+            update_network: self.method.update_network,
         }
     }
 }

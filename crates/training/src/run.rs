@@ -1,7 +1,7 @@
 //! A run: recipe to trained network, in a folder of its own.
 //!
 //! The folder holds `recipe.toml` (resolved), `run.json` (classes, data, device),
-//! `metrics.jsonl`, `loading.jsonl` and `checkpoint.safetensors`.
+//! `metrics.jsonl`, `loading.jsonl`, with a memory `memory.jsonl`, and `checkpoint.safetensors`.
 
 mod covariance_statistics;
 mod damage;
@@ -11,6 +11,7 @@ mod first_state;
 mod folder;
 mod loader_options;
 mod log;
+mod memory;
 mod seen;
 mod training_loop;
 
@@ -33,6 +34,7 @@ use crate::recipe::{Recipe, RecipeError};
 
 pub use facts::{RunFacts, SourceFacts};
 use loader_options::loader_options;
+pub use memory::memory_report;
 pub use seen::{SeenBatch, SeenSample, seen};
 use training_loop::train;
 
@@ -57,6 +59,13 @@ pub enum RunError {
              resume`", path.display())]
     NoCheckpoint {
         /// The folder.
+        path: PathBuf,
+    },
+    /// The run's network has no memory.
+    #[error("{}: model.memory is false, expected a run with a memory; hint: `train run --set \
+             model.memory=true` trains one", path.display())]
+    NoMemory {
+        /// The resolved recipe.
         path: PathBuf,
     },
     /// The folder is not a run.

@@ -51,6 +51,10 @@ pub struct Schedule {
     /// Steps over which the inner rate grows linearly from 0. Exact second order from random
     /// weights is unstable in its first steps without it.
     pub inner_warmup_steps: u64,
+    /// Inner rate of the very first step, where it is not that of the ratio; 0.001 in the released
+    /// code, which derives the rate from the outer one after its first step only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_inner_rate: Option<f64>,
 }
 
 impl Schedule {
@@ -63,7 +67,10 @@ impl Schedule {
     /// Inner rate at `step`.
     #[must_use]
     pub fn inner(&self, step: u64) -> f64 {
-        self.outer(step) * self.inner_ratio * ramp(step, self.inner_warmup_steps)
+        match self.first_inner_rate {
+            Some(rate) if step == 0 => rate,
+            _ => self.outer(step) * self.inner_ratio * ramp(step, self.inner_warmup_steps),
+        }
     }
 }
 
@@ -76,15 +83,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_references_schedule_gives_its_second_rates() {
+    fn the_references_schedule_gives_its_first_rates() {
         let schedule = Schedule {
             learning_rate: 0.01,
             decay: Decay::Exponential { gamma: 9.0, steps: 120_000 },
             warmup_steps: 0,
             inner_ratio: 0.25,
             inner_warmup_steps: 0,
+            first_inner_rate: Some(0.001),
         };
-        // The reference's `next_lr` and `next_inner_lr` after its first step.
+        // `--inner_lr`, which no script sets, and then the reference's `next_inner_lr`.
+        assert_eq!(schedule.inner(0), 0.001);
         assert!((schedule.outer(1) - 0.009_999_250_028_124_297).abs() < 1e-17);
         assert!((schedule.inner(1) - 0.002_499_812_507_031_074_4).abs() < 1e-17);
     }
@@ -97,6 +106,7 @@ mod tests {
             warmup_steps: 4,
             inner_ratio: 0.5,
             inner_warmup_steps: 2,
+            first_inner_rate: None,
         };
         let outer: Vec<f64> = (0..5).map(|step| schedule.outer(step)).collect();
         assert_eq!(outer, [0.25, 0.5, 0.75, 1.0, 1.0]);

@@ -5,6 +5,8 @@ use models::mode::BatchStatistics;
 use models::network::Network;
 use models::normalization::sensitivity::SensitivePairs;
 
+use crate::memory_history::MemoryHistory;
+
 /// Parameters, buffers, memory and optimiser state at one step.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -18,6 +20,8 @@ pub struct State {
     pub statistics: Vec<BatchStatistics>,
     /// The memory `[K, C]`, if the network has one.
     pub memory: Option<Tensor<2>>,
+    /// What became of it so far, once it has its first value; no step depends on it.
+    pub memory_history: Option<MemoryHistory>,
     /// The pairs of channels that ISW whitens, for each layer, once they were found.
     pub sensitive_pairs: Option<Vec<SensitivePairs>>,
 }
@@ -37,6 +41,7 @@ impl State {
             memory: config.memory.then(|| {
                 Tensor::zeros([config.classes, config.feature_channels()], (device, dtype))
             }),
+            memory_history: None,
             sensitive_pairs: None,
         }
     }

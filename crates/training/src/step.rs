@@ -15,8 +15,8 @@ use crate::objective::{self, Criteria, MemoryInput, Outcome, Samples, Terms};
 use crate::optimizer::{SgdSettings, clipped, global_norm, sgd_step};
 use crate::state::State;
 
-/// Prefix of the parameters that the meta-test write does not freeze.
-const MEMORY_PREFIX: &str = "memory.";
+/// Prefix of the update network U.
+const UPDATE_PREFIX: &str = "memory.writenet.";
 /// Prefix of the classifier G.
 const CLASSIFIER_PREFIX: &str = "memory.clsfier.";
 
@@ -33,6 +33,8 @@ pub struct StepSettings {
     pub dropout: f64,
     /// Seed of dropout and Gumbel noise.
     pub seed: u64,
+    /// Whether backward passes compute cheap operations again instead of keeping their results.
+    pub gradient_checkpointing: bool,
 }
 
 /// Loss values of one pass, on the device; absent ones were not computed.
@@ -113,9 +115,10 @@ pub fn episodic_step(
         .zip(&inner.gradients)
         .map(|(parameter, gradient)| match gradient {
             Some(gradient) => {
-                leaf(&(parameter.clone() - gradient.clone().mul_scalar(settings.inner_rate)))
+                let step = gradient.clone().mul_scalar(settings.inner_rate);
+                leaf(&(parameter.clone() - step), settings)
             }
-            None => leaf(parameter),
+            None => leaf(parameter, settings),
         })
         .collect();
     let outer = outer_pass(network, state, &fast, (meta_train, meta_test), (method, settings));
@@ -189,7 +192,7 @@ fn inner_pass(
     samples: &Samples,
     (method, settings): (&Method, StepSettings),
 ) -> Inner {
-    let leaves: Vec<_> = state.parameters.iter().map(leaf).collect();
+    let leaves: Vec<_> = state.parameters.iter().map(|x| leaf(x, settings)).collect();
     let mut pass = training_pass::<Plain>(network, state, leaves.clone());
     pass.dropout = dropout(settings, state.step, "inner dropout");
     let noise = Stream::new(settings.seed, state.step, "inner read noise");
@@ -212,20 +215,24 @@ fn outer_pass(
     (meta_train, meta_test): (&Samples, &Samples),
     (method, settings): (&Method, StepSettings),
 ) -> Outer {
-    // M' (Eq. 10): only the memory's own parameters stay differentiable.
+    // M' (Eq. 10) runs through the encoder and U alone; what is frozen there is a constant.
+    let is_frozen = |name: &str| match name.starts_with(UPDATE_PREFIX) {
+        true => method.meta_write_freezes_update_network,
+        false => method.meta_write_freezes_encoder,
+    };
     let meta_memory = state.memory.as_ref().map(|old| {
         let parameters = network
             .layout
             .parameters
             .iter()
             .zip(fast)
-            .map(|(spec, tensor)| match spec.name.starts_with(MEMORY_PREFIX) {
-                true => tensor.clone(),
-                false => tensor.clone().without_autodiff(),
+            .map(|(spec, tensor)| match is_frozen(&spec.name) {
+                true => tensor.clone().without_autodiff(),
+                false => tensor.clone(),
             })
             .collect();
         let mut pass = training_pass::<Plain>(network, state, parameters);
-        objective::run_write(network, &mut pass, meta_train, old, method)
+        objective::run_write(network, &mut pass, meta_train, old, method).slots
     });
     let mut pass = training_pass::<Plain>(network, state, fast.to_vec());
     pass.dropout = dropout(settings, state.step, "outer dropout");
@@ -249,7 +256,7 @@ fn hessian_product(
     direction: &[Option<Tensor<1>>],
     (method, settings): (&Method, StepSettings),
 ) -> Vec<Option<Tensor<1>>> {
-    let leaves: Vec<_> = state.parameters.iter().map(leaf).collect();
+    let leaves: Vec<_> = state.parameters.iter().map(|x| leaf(x, settings)).collect();
     let duals = leaves
         .iter()
         .zip(direction)
@@ -291,6 +298,7 @@ fn stepped(
             }
         }
     }
+    let mut memory_history = state.memory_history.clone();
     let memory = state.memory.as_ref().map(|old| {
         let mut pass = Pass::<Plain>::new(
             &network.layout,
@@ -298,7 +306,14 @@ fn stepped(
             &inner.statistics,
             Normalization::Running,
         );
-        objective::run_write(network, &mut pass, samples, old, method)
+        let written = objective::run_write(network, &mut pass, samples, old, method);
+        if let Some(history) = &mut memory_history {
+            let kind = method.label_weights.into();
+            let classes = network.config.classes;
+            let labels = &samples.labels;
+            history.count(&labels.present_classes(written.feature_size, classes, kind));
+        }
+        written.slots
     });
     State {
         step: state.step + 1,
@@ -306,6 +321,7 @@ fn stepped(
         momentum,
         statistics: inner.statistics.clone(),
         memory,
+        memory_history,
         sensitive_pairs: state.sensitive_pairs.clone(),
     }
 }
@@ -334,8 +350,15 @@ fn dropout(settings: StepSettings, step: u64, purpose: &str) -> Option<Dropout> 
     })
 }
 
-fn leaf(x: &Tensor<1>) -> Tensor<1> {
-    x.clone().without_autodiff().autodiff().require_grad()
+fn leaf(x: &Tensor<1>, settings: StepSettings) -> Tensor<1> {
+    let x = x.clone().without_autodiff();
+    if !settings.gradient_checkpointing {
+        return x.autodiff().require_grad();
+    }
+    // Burn has no way from a plain tensor to one that checkpoints but through another that does;
+    // a factor of 1 changes no bit.
+    let device = x.device().autodiff().gradient_checkpointing();
+    (Tensor::ones(x.dims(), (&device, x.dtype())) * x).require_grad()
 }
 
 fn gradients_of(leaves: &[Tensor<1>], gradients: &Gradients) -> Vec<Option<Tensor<1>>> {
@@ -344,9 +367,9 @@ fn gradients_of(leaves: &[Tensor<1>], gradients: &Gradients) -> Vec<Option<Tenso
 
 fn values(terms: &Terms<Plain>) -> Vec<(&'static str, Tensor<1>)> {
     let known = |x: &Tensor<1>| x.clone().without_autodiff();
-    let mut losses =
-        vec![("segmentation", known(&terms.segmentation)), ("auxiliary", known(&terms.auxiliary))];
+    let mut losses = vec![("segmentation", known(&terms.segmentation))];
     for (name, term) in [
+        ("auxiliary", &terms.auxiliary),
         ("cohesion", &terms.cohesion),
         ("divergence", &terms.divergence),
         ("classification", &terms.classification),

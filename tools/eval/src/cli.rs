@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use evaluation::view::View;
 use kernels::device::DeviceChoice;
 
@@ -11,10 +11,43 @@ use kernels::device::DeviceChoice;
 #[command(
     name = "eval",
     version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Exit codes: 0 done, 1 a check failed, 2 error. The table goes to standard \
                   output, progress and remarks to standard error."
 )]
 pub struct Cli {
+    /// Another thing to do than to score.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What to score; there unless there is a command.
+    #[command(flatten)]
+    pub score: Option<ScoreArguments>,
+}
+
+/// What there is to do beside scoring.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show a memory as data: norms, cosines between its slots, writes, drift over training
+    Memory(MemoryArguments),
+}
+
+/// Arguments of `eval memory`.
+#[derive(Debug, Args)]
+pub struct MemoryArguments {
+    /// Folder that `train run` wrote, or a file that `train import` wrote
+    pub run: PathBuf,
+    /// Folder for memory.json, similarity.png and, of a run, drift.png; must be new or empty
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `eval` without a command.
+#[derive(Debug, Args)]
+pub struct ScoreArguments {
     /// Folder that `train run` wrote
     pub run: PathBuf,
     /// Folders that `shard pack` wrote, one or more
@@ -68,8 +101,22 @@ mod tests {
     fn the_definition_is_consistent_and_takes_several_targets() {
         Cli::command().debug_assert();
         let words = ["eval", "run", "--shards", "a", "b", "--out", "o"];
-        let cli = Cli::try_parse_from(words).unwrap();
-        assert_eq!(cli.shards, [PathBuf::from("a"), PathBuf::from("b")]);
-        assert_eq!(cli.device, DeviceChoice::Auto);
+        let score = Cli::try_parse_from(words).unwrap().score.unwrap();
+        assert_eq!(score.shards, [PathBuf::from("a"), PathBuf::from("b")]);
+        assert_eq!(score.device, DeviceChoice::Auto);
+    }
+
+    #[test]
+    fn scoring_needs_its_arguments_and_a_command_needs_none_of_them() {
+        let parse = |words: &[&str]| Cli::try_parse_from([&["eval"], words].concat());
+        let cli = parse(&["memory", "run", "--json"]).unwrap();
+        assert!(cli.score.is_none());
+        let Some(Command::Memory(arguments)) = cli.command else { panic!("{cli:?}") };
+        assert!(arguments.json && arguments.out.is_none());
+        for words in [&[][..], &["run"], &["run", "--shards", "a"], &["memory"]] {
+            let error = parse(words).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words:?}");
+        }
+        assert!(parse(&["--device", "cpu", "memory", "run"]).is_err());
     }
 }

@@ -1,9 +1,9 @@
-//! Runs the program: scores to standard output, progress and remarks to standard error.
+//! Runs the program: results to standard output, progress and remarks to standard error.
 
 use std::fs;
 use std::io::Write;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use evaluation::protocol::{InferenceProtocol, NAMES};
 use evaluation::report::{self, Curve, ReportData, RunReport};
 use evaluation::scores::table;
@@ -16,17 +16,29 @@ use tracing::{info, warn};
 use training::metrics;
 use training::run::{self, TrainedRun};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Command, ScoreArguments};
+use crate::memory;
 use crate::{Evaluation, REPORT_FILE, SCORES_FILE, evaluate, open_targets};
 
-/// Evaluates as asked and writes the table to `out`.
+/// Does what is asked and writes the result to `out`.
 ///
 /// # Errors
 /// The command could not do its work: exit code 2.
 pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    match (&cli.command, &cli.score) {
+        (Some(Command::Memory(arguments)), _) => memory::run(arguments, out),
+        (None, Some(arguments)) => score(arguments, out),
+        (None, None) => Err(anyhow!("expected a run folder or a command; hint: eval --help")),
+    }
+}
+
+fn score(cli: &ScoreArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     require_new_folder(&cli.out)?;
     let opened = device::open(cli.device)?;
     info!("device: {}", opened.description);
+    if let Some(note) = opened.shader_note() {
+        info!("{note}");
+    }
     let run = run::load(&cli.run, &opened.device)?;
     if run.step < run.recipe.steps {
         warn!(
@@ -58,7 +70,7 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn protocol(cli: &Cli, run: &TrainedRun) -> anyhow::Result<InferenceProtocol> {
+fn protocol(cli: &ScoreArguments, run: &TrainedRun) -> anyhow::Result<InferenceProtocol> {
     let settings = &run.recipe.evaluation;
     let name = cli.protocol.as_deref().unwrap_or(&settings.protocol);
     let window = cli.window.map_or(settings.window, |side| [side, side]);
@@ -69,7 +81,7 @@ fn protocol(cli: &Cli, run: &TrainedRun) -> anyhow::Result<InferenceProtocol> {
 }
 
 fn report_of(
-    cli: &Cli,
+    cli: &ScoreArguments,
     run: &TrainedRun,
     (evaluation, curves): (Evaluation, Vec<Curve>),
     device: &str,

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod commands;
+mod memory;
 
 use std::path::PathBuf;
 

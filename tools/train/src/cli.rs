@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use kernels::device::DeviceChoice;
+
+use crate::network::NetworkArguments;
 
 /// Trains semantic segmentation networks that generalise to domains they never saw.
 #[derive(Debug, Parser)]
@@ -28,7 +30,7 @@ pub enum Command {
     Run(RunArguments),
     /// Draw the augmented batch of a step, with its labels, before anything is trained
     PreviewBatch(PreviewArguments),
-    /// Count a recipe's network: layers, shapes, parameters, multiply-accumulates, activations
+    /// Count a network: layers, shapes, parameters, multiply-accumulates, activations
     Summary(SummaryArguments),
     /// Write a trained network as ONNX or safetensors
     Export(ExportArguments),
@@ -106,40 +108,36 @@ pub struct PreviewArguments {
 
 /// Arguments of `train summary`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("chosen").args(["recipe", "model"]).required(true)))]
 pub struct SummaryArguments {
-    /// The recipe, such as recipes/camvid.toml; its shards need not be there
-    pub recipe: PathBuf,
-    /// Image in pixels, such as 2048x1024 [default: the recipe's evaluation window]
+    /// The recipe, such as recipes/camvid.toml, unless there is --model; its shards need not be there
+    pub recipe: Option<PathBuf>,
+    /// Image in pixels, such as 1024x512 [default: the recipe's evaluation window; 2048x1024 without
+    /// a recipe]
     #[arg(long, value_name = "WxH", value_parser = pixels)]
     pub size: Option<Pixels>,
-    /// Classes of the network
-    #[arg(long, value_name = "N", default_value_t = 19,
-          value_parser = clap::value_parser!(u16).range(1..=255))]
-    pub classes: u16,
     /// Print JSON instead of tables
     #[arg(long)]
     pub json: bool,
-    /// Change a key of the recipe, such as model.width_divisor=1; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArguments,
 }
 
 /// Arguments of `train import`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("chosen").args(["recipe", "model"]).required(true)))]
 pub struct ImportArguments {
     /// A .pth, .pt or .safetensors file: of torchvision, of the paper's authors, of RobustNet, or
     /// of a run
     pub weights: PathBuf,
-    /// The recipe whose network the weights are for, such as recipes/camvid.toml
+    /// The recipe whose network the weights are for, such as recipes/camvid.toml, unless there is
+    /// --model
     #[arg(long, value_name = "RECIPE")]
-    pub recipe: PathBuf,
+    pub recipe: Option<PathBuf>,
     /// The safetensors file to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Classes of the network
-    #[arg(long, value_name = "N", default_value_t = 19,
-          value_parser = clap::value_parser!(u16).range(1..=255))]
-    pub classes: u16,
     /// The dictionary in the file that holds the weights [default: state_dict, model_state_dict or
     /// model if there is one, else the whole file]
     #[arg(long, value_name = "NAME")]
@@ -162,9 +160,9 @@ pub struct ImportArguments {
     /// Show every name, not the first ones of each kind
     #[arg(long)]
     pub verbose: bool,
-    /// Change a key of the recipe, such as model.memory=false; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub overrides: Vec<String>,
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArguments,
 }
 
 /// Arguments of `train export`.

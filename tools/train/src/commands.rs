@@ -38,6 +38,9 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> anyhow::Result<Outcome> {
 pub fn opened(choice: DeviceChoice) -> anyhow::Result<OpenedDevice> {
     let opened = device::open(choice)?;
     info!("device: {}", opened.description);
+    if let Some(note) = opened.shader_note() {
+        info!("{note}");
+    }
     Ok(opened)
 }
 

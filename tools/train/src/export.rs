@@ -55,7 +55,8 @@ pub(crate) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> anyhow::R
                     arguments.run.display()
                 );
             }
-            let size = image_size(arguments.size, &trained.recipe);
+            let window = trained.recipe.evaluation.window.map(|side| side as usize);
+            let size = image_size(arguments.size, window);
             let Predictor { network, read, .. } = &trained.predictor;
             let graph = record(network, size, read.temperature).inference;
             write(&arguments.out, &onnx::encode(&graph, &weights, &facts(&trained)))?;

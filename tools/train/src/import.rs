@@ -7,9 +7,8 @@ use anyhow::Context;
 use models::network::Network;
 use models::weights::{expected_tensors, serialize};
 use terminal::Outcome;
-use torch_weights::WeightsFile;
 use torch_weights::matching::{Allowed, MatchReport, Scope, match_tensors};
-use training::recipe::Recipe;
+use torch_weights::{WeightsFile, shown};
 
 use crate::cli::ImportArguments;
 
@@ -21,8 +20,7 @@ const SHOWN: usize = 6;
 const ALL: usize = usize::MAX;
 
 pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let recipe = Recipe::load(&arguments.recipe, &arguments.overrides)?;
-    let network = Network::new(recipe.network(arguments.classes.into()));
+    let network = Network::new(arguments.network.choose(arguments.recipe.as_deref())?.config);
     let config = &network.config;
     let memory = config.memory.then(|| [config.classes, config.feature_channels()]);
     let expected = expected_tensors(&network.layout, memory);
@@ -65,34 +63,36 @@ fn write_table(
     not_read: &[String],
     verbose: bool,
 ) -> std::io::Result<()> {
+    // Names of a stranger's file may be endless, or hold commands for the terminal.
     let matched = report.matched.iter().map(|at| match at.name == at.source {
         true => at.name.clone(),
-        false => format!("{} <- {}", at.name, at.source),
+        false => format!("{} <- {}", at.name, shown(&at.source)),
     });
     let missing = report.missing.iter().map(|at| format!("{} {:?}", at.name, at.shape));
-    let unexpected = report.unexpected.iter().map(|at| format!("{} {:?}", at.name, at.shape));
-    let mismatched = report
-        .mismatched
-        .iter()
-        .map(|at| format!("{}: found {:?}, expected {:?}", at.source, at.found, at.expected));
+    let unexpected =
+        report.unexpected.iter().map(|at| format!("{} {:?}", shown(&at.name), at.shape));
+    let mismatched = report.mismatched.iter().map(|at| {
+        format!("{}: found {:?}, expected {:?}", shown(&at.source), at.found, at.expected)
+    });
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for at in &report.ignored {
-        reasons.entry(at.reason).or_default().push(at.source.clone());
+        reasons.entry(at.reason).or_default().push(shown(&at.source));
     }
     // Of what went well the number is enough.
     write_names(out, "matched", &matched.collect::<Vec<_>>(), if verbose { ALL } else { 0 })?;
-    let shown = if verbose { ALL } else { SHOWN };
-    write_names(out, "missing", &missing.collect::<Vec<_>>(), shown)?;
-    write_names(out, "unexpected", &unexpected.collect::<Vec<_>>(), shown)?;
-    write_names(out, "mismatched", &mismatched.collect::<Vec<_>>(), shown)?;
-    write_names(out, "not finite", &report.not_finite, shown)?;
+    let few = if verbose { ALL } else { SHOWN };
+    write_names(out, "missing", &missing.collect::<Vec<_>>(), few)?;
+    write_names(out, "unexpected", &unexpected.collect::<Vec<_>>(), few)?;
+    write_names(out, "mismatched", &mismatched.collect::<Vec<_>>(), few)?;
+    write_names(out, "not finite", &report.not_finite, few)?;
     if reasons.is_empty() {
-        write_names(out, "ignored", &[], shown)?;
+        write_names(out, "ignored", &[], few)?;
     }
     for (reason, names) in reasons {
         write_names(out, &format!("ignored as {reason}"), &names, if verbose { ALL } else { 1 })?;
     }
-    write_names(out, "not read", not_read, shown)
+    let not_read: Vec<String> = not_read.iter().map(|name| shown(name)).collect();
+    write_names(out, "not read", &not_read, few)
 }
 
 fn write_names(
@@ -103,8 +103,6 @@ fn write_names(
 ) -> std::io::Result<()> {
     writeln!(out, "{:>6} {kind}", names.len())?;
     for name in names.iter().take(shown) {
-        // Names of a stranger's file may hold commands for the terminal.
-        let name: String = name.chars().filter(|c| !c.is_control()).collect();
         writeln!(out, "         {name}")?;
     }
     if shown > 0 && names.len() > shown {
@@ -116,19 +114,34 @@ fn write_names(
 /// Why nothing was written, and what may help.
 fn complaint(report: &MatchReport, surprises: usize, scope: Scope) -> String {
     if surprises == 0 {
-        return "no tensor of the file fits; hint: is the recipe that of the file's network?"
-            .into();
+        return "no tensor of the file fits; hint: is the network that of the file?".into();
     }
     let whole_backbone = scope == Scope::Whole && !report.missing.is_empty() && {
         let head = |name: &str| !name.starts_with("layer");
         report.missing.iter().all(|at| head(&at.name)) && report.unexpected.is_empty()
     };
-    let hint = if whole_backbone {
-        "for a backbone without heads, --backbone-only"
-    } else {
-        "what is meant to be so can be allowed: --allow-missing, --allow-unexpected, \
-         --allow-mismatched"
-    };
-    let plural = if surprises == 1 { "" } else { "s" };
-    format!("{surprises} surprise{plural}; hint: {hint}")
+    let not_finite = report.not_finite.len();
+    let mut found = counted(surprises, "surprise");
+    let mut hints = Vec::new();
+    if not_finite > 0 {
+        let tensors = counted(not_finite, "tensor");
+        found += &format!(", found {tensors} with values that are infinite or NaN, expected none");
+        hints.push(
+            "such a training went wrong, and its weights cannot be allowed: take an earlier one",
+        );
+    }
+    if whole_backbone {
+        hints.push("for a backbone without heads, --backbone-only");
+    } else if surprises > not_finite {
+        hints.push(
+            "what is meant to be so can be allowed: --allow-missing, --allow-unexpected, \
+             --allow-mismatched",
+        );
+    }
+    format!("{found}; hint: {}", hints.join("; "))
+}
+
+/// `count` things, such as `1 tensor` or `2 tensors`.
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }

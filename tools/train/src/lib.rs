@@ -6,6 +6,7 @@ pub mod commands;
 pub mod demo;
 mod export;
 pub mod import;
+pub mod network;
 mod observer;
 mod preview;
 mod summary;

@@ -1,11 +1,10 @@
-//! `train summary`: what a recipe's network costs.
+//! `train summary`: what a network costs.
 
 use std::io::{self, Write};
 
 use models::network::Network;
 use models::summary::{Summary, summarize};
 use terminal::Outcome;
-use training::recipe::Recipe;
 
 use crate::cli::{Pixels, SummaryArguments};
 
@@ -20,9 +19,9 @@ The paper's Table 8 prints 277.16 GFLOPs for DeepLabV3+ on ResNet-50 at output s
 the 553.7 GMAC, a quarter of the 1107.4 GFLOPs, that an image of 2048x1024 takes.";
 
 pub(crate) fn run(arguments: &SummaryArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-    let recipe = Recipe::load(&arguments.recipe, &arguments.overrides)?;
-    let network = Network::new(recipe.network(usize::from(arguments.classes)));
-    let summary = summarize(&network, image_size(arguments.size, &recipe));
+    let chosen = arguments.network.choose(arguments.recipe.as_deref())?;
+    let network = Network::new(chosen.config);
+    let summary = summarize(&network, image_size(arguments.size, chosen.image));
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&summary)?)?;
     } else {
@@ -33,10 +32,9 @@ pub(crate) fn run(arguments: &SummaryArguments, out: &mut dyn Write) -> anyhow::
     Ok(Outcome::Done)
 }
 
-/// `[height, width]`: what was asked for, or the recipe's window.
-pub(crate) fn image_size(size: Option<Pixels>, recipe: &Recipe) -> [usize; 2] {
-    let window = recipe.evaluation.window.map(|size| size as usize);
-    size.map_or(window, |size| [size.height, size.width])
+/// `[height, width]`: what was asked for, or the default.
+pub(crate) fn image_size(size: Option<Pixels>, default: [usize; 2]) -> [usize; 2] {
+    size.map_or(default, |size| [size.height, size.width])
 }
 
 fn write_layers(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {

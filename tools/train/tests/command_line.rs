@@ -121,8 +121,9 @@ fn check_export(root: &Path) {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let read = |path: &str| models::weights::read(Path::new(path)).expect("safetensors");
     let ((weights, metadata), (mut state, _)) = (read(&weights), read(&checkpoint));
-    state.retain(|name, _| !name.starts_with("momentum."));
-    assert_eq!(weights, state, "the checkpoint without the optimiser");
+    let is_kept = |name: &str| !name.starts_with("momentum.") && !name.starts_with("history.");
+    state.retain(|name, _| is_kept(name));
+    assert!(weights == state, "the checkpoint without optimiser and history");
     assert!(weights.contains_key("memory.m_items"));
     let facts: serde_json::Value = serde_json::from_str(&metadata["pinmem.run"]).expect("JSON");
     assert_eq!((&facts["run"], &facts["step"]), (&"Pin the Memory".into(), &"2".into()));
@@ -177,6 +178,26 @@ fn a_summary_needs_a_recipe_alone_and_says_what_a_mac_is() {
 
     let wrong = train(&["summary", recipe, "--size", "2048"]);
     assert_fails_with(&wrong, &["--size", "2048x1024"]);
+}
+
+#[test]
+fn a_summary_needs_no_recipe_where_flags_name_the_network() {
+    let table = text(&train(&["summary", "--model", "deeplab_v3_plus", "--no-memory"]).stdout);
+    for expected in ["image 2048x1024: 553.716 GMAC", "parameters: 45.082 M"] {
+        assert!(table.contains(expected), "{expected:?} is not in: {table}");
+    }
+    let flags = ["--backbone", "shufflenet_v2_x1_0", "--normalization", "ibn"];
+    let words = ["summary", "--model", "fcn8s", "--size", "64x32"];
+    let output = train(&[&words[..], &flags].concat());
+    let table = text(&output.stdout);
+    let is_norm = |line: &str| line.starts_with("instance norm") && line.contains("1x24x16x32");
+    assert!(table.lines().any(is_norm), "{table}");
+    let wrong = train(&["summary", "--model", "fcn8s", "--backbone", "vgg16"]);
+    assert_fails_with(&wrong, &["--backbone", "unknown variant `vgg16`", "`mobilenet_v2`"]);
+    let wrong = train(&["summary", "--model", "fcn8s", "--width-divisor", "3"]);
+    assert_fails_with(&wrong, &["--width-divisor is 3, expected 1, 2, 4, 8, 16 or 32"]);
+    let both = train(&["summary", "recipe.toml", "--model", "fcn8s"]);
+    assert_fails_with(&both, &["cannot be used with"]);
 }
 
 /// Ctrl-C ends a run at once, and it goes on from its last checkpoint.

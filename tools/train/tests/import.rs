@@ -14,6 +14,11 @@ const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/demo_pi
 const AUTHORS: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates/torch_weights/tests/data/authors.pth");
 
+/// As [`RECIPE`], without a memory.
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/demo_baseline.toml");
+/// All blocks of ResNet-50, of which the demo has four.
+const RESNET50: [&str; 2] = ["--set", "model.blocks=[3, 4, 6, 3]"];
+
 struct Imported {
     output: Output,
     out: PathBuf,
@@ -22,10 +27,20 @@ struct Imported {
 
 impl Imported {
     fn new(weights: &str, arguments: &[&str]) -> Self {
+        Self::with_recipe(RECIPE, weights, arguments)
+    }
+
+    fn with_recipe(recipe: &str, weights: &str, arguments: &[&str]) -> Self {
+        let network = ["--recipe", recipe, "--set", "model.width_divisor=16"];
+        Self::into_network(&network, weights, arguments)
+    }
+
+    fn into_network(network: &[&str], weights: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let out = folder.path().join("imported.safetensors");
         let output = Command::new(env!("CARGO_BIN_EXE_train"))
-            .args(["import", weights, "--recipe", RECIPE, "--set", "model.width_divisor=16"])
+            .args(["import", weights])
+            .args(network)
             .arg("--out")
             .arg(&out)
             .args(arguments)
@@ -118,6 +133,24 @@ fn the_authors_checkpoint_becomes_a_file_with_our_names_and_its_source() {
 }
 
 #[test]
+fn a_network_by_flags_takes_what_the_same_network_of_a_recipe_takes() {
+    let flags =
+        ["--model", "deeplab_v3_plus", "--blocks", "1,1,1,1", "--width-divisor", "16", "--memory"];
+    let by_flags = Imported::into_network(&flags, AUTHORS, &REST);
+    let by_recipe = Imported::new(AUTHORS, &REST);
+    by_flags.ended_with(0);
+    by_recipe.ended_with(0);
+    assert!(fs::read(by_flags.out).expect("a file") == fs::read(by_recipe.out).expect("a file"));
+
+    let text = Imported::into_network(&flags[..2], AUTHORS, &REST).ended_with(1);
+    let whole = "module.layer0.0.weight: found [4, 3, 7, 7], expected [64, 3, 7, 7]";
+    assert!(text.contains(whole), "the paper's network is wider: {text}");
+    let both = [&flags[..], &["--recipe", RECIPE]].concat();
+    let text = Imported::into_network(&both, AUTHORS, &REST).ended_with(2);
+    assert!(text.contains("cannot be used with"), "{text}");
+}
+
+#[test]
 fn what_is_missing_fails_with_code_1_unless_it_is_allowed() {
     let text = Imported::new(AUTHORS, &[]).ended_with(1);
     for expected in
@@ -178,4 +211,76 @@ fn a_file_that_would_run_a_command_is_an_error_that_names_it() {
     let malicious = AUTHORS.replace("authors.pth", "malicious.pth");
     let text = Imported::new(&malicious, &[]).ended_with(2);
     assert!(text.contains("posix.system") && text.contains("nothing was run"), "{text}");
+}
+
+#[test]
+fn checkpoints_of_robustnet_import_whole_with_their_norms() {
+    for (name, norms, tensors) in [("ibn", "ibn", 322), ("isw", "iw", 316)] {
+        let path = AUTHORS.replace("authors.pth", &format!("robustnet_{name}_legacy.pth"));
+        let norms = format!("model.normalization={norms}");
+        let arguments = [&RESNET50[..], &["--set", &norms]].concat();
+        let import = Imported::with_recipe(BASELINE, &path, &arguments);
+        let text = import.ended_with(0);
+        for expected in [
+            &format!("   {tensors} matched"),
+            "     0 missing",
+            "     0 unexpected",
+            "     0 mismatched",
+            "     5 not read",
+        ] {
+            assert!(text.contains(expected), "{expected:?} is not in: {text}");
+        }
+        let names = import.names();
+        let norm = "layer2.3.instance_norm_layer.weight".to_owned();
+        assert_eq!(names.contains(&norm), name == "ibn", "{name}");
+        assert!(!names.contains(&"layer0.1.running_mean".to_owned()), "{name}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_the_authors_imports_whole_with_its_memory() {
+    let path = AUTHORS.replace("authors.pth", "pin_the_memory.pth");
+    let import = Imported::new(&path, &RESNET50);
+    let text = import.ended_with(0);
+    for expected in ["0 missing", "0 unexpected", "0 mismatched", "optimizer_at"] {
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+    assert!(import.names().contains(&"memory.m_items".to_owned()));
+}
+
+#[test]
+fn the_backbone_of_a_deeplab_checkpoint_imports_into_an_fcn() {
+    let path = AUTHORS.replace("authors.pth", "pin_the_memory.pth");
+    let fcn = ["--set", "model.name=fcn8s", "--set", "model.aspp_rates=[]"];
+    let arguments = [&RESNET50[..], &fcn, &["--backbone-only"]].concat();
+    let import = Imported::new(&path, &arguments);
+    let text = import.ended_with(0);
+    assert!(text.contains("ignored as no part of the backbone\n         memory.m_items"), "{text}");
+    assert!(import.names().iter().all(|name| name.starts_with("layer")));
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused_with_no_hint_to_allow_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("nan.safetensors");
+    let path = path.to_str().expect("UTF-8");
+    backbone_of_torchvision(Path::new(path));
+    let (mut tensors, _) = weights::read(Path::new(path)).expect("a weights file");
+    tensors.get_mut("bn1.weight").expect("a tensor").values[0] = f32::NAN;
+    let bytes = weights::serialize(&tensors, &[].into()).expect("bytes");
+    fs::write(path, &bytes).expect("a file");
+    let text = Imported::new(path, &["--backbone-only"]).ended_with(1);
+    let expected = "not written: 1 surprise, found 1 tensor with values that are infinite or NaN, \
+                    expected none; hint: ";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("cannot be allowed") && !text.contains("--allow"), "{text}");
+
+    // Beside another surprise, each has its hint.
+    tensors.insert("layer9.\u{1b}[2J".to_owned(), HostTensor { shape: vec![1], values: vec![0.0] });
+    let bytes = weights::serialize(&tensors, &[].into()).expect("bytes");
+    fs::write(path, &bytes).expect("a file");
+    let text = Imported::new(path, &["--backbone-only"]).ended_with(1);
+    assert!(text.contains("not written: 2 surprises, found 1 tensor with"), "{text}");
+    assert!(text.contains("cannot be allowed") && text.contains("--allow-unexpected"), "{text}");
+    assert!(text.contains("layer9.[2J [1]") && !text.contains('\u{1b}'), "{text}");
 }

@@ -12,6 +12,9 @@ use shaders::{augment_blur, augment_jitter};
 use crate::launch::compiles_wgsl;
 use wgsl::{AugmentOps, Sizes};
 
+/// The largest radius of a blur that [`augment`] runs on the device.
+pub const BLUR_RADIUS_MAX: u32 = augment_blur::RADIUS_MAX;
+
 /// What happens to the colours of one sample: jitter first, then blur.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ColourParameters {
@@ -24,7 +27,7 @@ pub struct ColourParameters {
 /// Jitters and blurs a batch and looks the network's value of every level up.
 ///
 /// Runs as WGSL on a wgpu device, where the batch is uploaded as bytes, and as [`augment_plain`]
-/// elsewhere, for blurs of a radius above 8 and for batches beyond a dispatch. The jitter is exact
+/// elsewhere, for blurs of a radius above [`BLUR_RADIUS_MAX`] and for batches beyond a dispatch. The jitter is exact
 /// in both; after a blur a level can differ by one, because a GPU's compiler may fuse a product
 /// with a sum.
 ///

@@ -8,8 +8,8 @@ use self::arithmetic::{Arithmetic, Exact, Fixed};
 use super::{Augment, Mode};
 use crate::random::{Purpose, SampleKey};
 
-/// The kernel reaches this many standard deviations, as in scikit-image.
-const TRUNCATE: f64 = 4.0;
+/// The blur reaches this many standard deviations, as in scikit-image.
+pub const BLUR_REACH: f64 = 4.0;
 
 /// Columns whose sums stay in registers.
 const LANES: usize = 64;
@@ -34,7 +34,7 @@ impl BlurDraw {
     ///
     /// Source: scikit-image `gaussian`, which is SciPy's `gaussian_filter1d` along each axis.
     pub(crate) fn with_sigma(sigma: f64) -> Self {
-        let radius = (TRUNCATE * sigma + 0.5) as u32;
+        let radius = (BLUR_REACH * sigma + 0.5) as u32;
         let scale = -0.5 / (sigma * sigma);
         // The standard library's `exp` differs by a rounding from machine to machine.
         let weight = |distance: u32| libm::exp(scale * f64::from(distance * distance));

@@ -20,6 +20,7 @@ mod golden_tests;
 #[cfg(test)]
 mod level_tests;
 
+pub use blur::BLUR_REACH;
 pub use colour_draw::{ColourDraw, ColourJitter};
 pub use extra::Extra;
 pub use jitter::Operation as ColourOperation;

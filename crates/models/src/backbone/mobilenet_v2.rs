@@ -5,9 +5,15 @@
 //! 1x1 convolution to 1280 channels. As there, a smaller output stride gives dilation to the very
 //! convolutions that lose their stride of 2. Those behind them have none, unlike in the dilated
 //! stages of a ResNet, and so see less of the image than at output stride 32.
+//!
+//! Norms are those of RobustNet's `network/Mobilenet.py`: each stands behind a block, after its
+//! residual addition, and replaces none; the third place is the block behind the stem, then come
+//! the last blocks of layer1 to layer3. The reference has none in layer4, and nothing where we have
+//! switchable whitening.
 
 use crate::layout::{Init, Layout};
 use crate::mode::{Conv, Mode};
+use crate::normalization::places::{NormPlace, NormPlaces};
 use crate::pass::Pass;
 
 use super::{BackboneConfig, Stages, stride_and_dilation};
@@ -43,6 +49,7 @@ const LAST: usize = 1280;
 pub struct MobileNetV2 {
     width_divisor: usize,
     output_stride: usize,
+    places: NormPlaces,
 }
 
 /// One inverted residual's place.
@@ -57,22 +64,31 @@ struct Place<'a> {
     dilation: usize,
     /// Whether the input is added to the output.
     has_shortcut: bool,
+    /// What stands behind it: the last block of a layer alone has such a place.
+    norm: Option<NormPlace>,
 }
 
 impl MobileNetV2 {
     pub(super) fn new(config: &BackboneConfig) -> Self {
-        let BackboneConfig { width_divisor, output_stride, .. } = *config;
-        Self { width_divisor, output_stride }
+        let BackboneConfig { width_divisor, output_stride, normalization: places, .. } = *config;
+        Self { width_divisor, output_stride, places }
     }
 
     pub(super) fn channels(&self) -> [usize; 4] {
         [32, 64, 320, LAST].map(|width| width / self.width_divisor)
     }
 
+    pub(super) fn place_channels(&self) -> [usize; 7] {
+        [0, 0, 16, 32, 64, 320, 0].map(|width| width / self.width_divisor)
+    }
+
     pub(super) fn declare(&self, layout: &mut Layout) {
         declare_conv_norm(layout, "layer0.0", [STEM / self.width_divisor, 3, 3]);
-        self.for_each_layer_block(|_, place| {
-            let Place { prefix, input, expansion, output, .. } = place;
+        self.for_each_block(|place| {
+            let Place { prefix, input, expansion, output, norm, .. } = place;
+            if let Some(norm) = norm {
+                self.places.declare(layout, &behind(prefix), norm, output);
+            }
             let hidden = input * expansion;
             let mut part = 0;
             if expansion > 1 {
@@ -91,26 +107,28 @@ impl MobileNetV2 {
     pub(super) fn run<M: Mode>(&self, pass: &mut Pass<'_, M>, image: M::T<4>) -> Stages<M> {
         let mut x = conv_norm_relu6(pass, "layer0.0", image, Conv::same3(2, 1));
         let mut ends = Vec::with_capacity(LAYERS.len());
-        let mut last = 0;
-        self.for_each_layer_block(|layer, place| {
-            if layer != last {
-                ends.push(x.clone());
-                last = layer;
-            }
+        let mut whitened = Vec::new();
+        self.for_each_block(|place| {
             x = run_block(pass, place, x.clone());
+            if let Some(norm) = place.norm {
+                let name = behind(place.prefix);
+                x = self.places.apply(pass, &name, norm, x.clone(), &mut whitened);
+                ends.push(x.clone());
+            }
         });
-        let [_, first, second] = ends.try_into().ok().expect("invariant: four layers of blocks");
-        let last = conv_norm_relu6(pass, "layer4.0", x.clone(), Conv::POINTWISE);
-        Stages { stages: [first, second, x, last], whitened: Vec::new() }
+        let [_, first, second, third] =
+            ends.try_into().ok().expect("invariant: four layers of blocks");
+        let last = conv_norm_relu6(pass, "layer4.0", third.clone(), Conv::POINTWISE);
+        Stages { stages: [first, second, third, last], whitened }
     }
 
-    /// Calls with the layer's number and each of its blocks, in order.
-    fn for_each_layer_block(&self, mut use_block: impl FnMut(usize, Place<'_>)) {
+    /// Calls with each block, in order.
+    fn for_each_block(&self, mut use_block: impl FnMut(Place<'_>)) {
         let mut input = STEM / self.width_divisor;
         for (layer, rows) in LAYERS.iter().enumerate() {
             // The stem is block 0 of its layer.
             let mut number = usize::from(layer == 0);
-            for row in *rows {
+            for (row, rows_behind) in rows.iter().zip((0..rows.len()).rev()) {
                 let output = row.width / self.width_divisor;
                 for block in 0..row.blocks {
                     // Layers 2 and 3 have the strides to 16 and 32, as in a ResNet.
@@ -123,10 +141,17 @@ impl MobileNetV2 {
                     // The first block of a row has a stride or another width, and keeps having no
                     // shortcut where its stride became dilation.
                     let (prefix, has_shortcut) = (&*prefix, block > 0);
-                    let expansion = row.expansion;
-                    let place =
-                        Place { prefix, input, expansion, output, stride, dilation, has_shortcut };
-                    use_block(layer, place);
+                    let is_last = rows_behind == 0 && block + 1 == row.blocks;
+                    use_block(Place {
+                        prefix,
+                        input,
+                        expansion: row.expansion,
+                        output,
+                        stride,
+                        dilation,
+                        has_shortcut,
+                        norm: is_last.then(|| place_behind(layer)),
+                    });
                     (input, number) = (output, number + 1);
                 }
             }
@@ -148,6 +173,16 @@ fn run_block<M: Mode>(pass: &mut Pass<'_, M>, place: Place<'_>, x: M::T<4>) -> M
     let y = pass.conv(&conv, y, Conv::POINTWISE);
     let y = pass.batch_norm(&norm, y);
     if has_shortcut { M::add(x, y) } else { y }
+}
+
+/// The place behind the last block of a layer of [`LAYERS`].
+fn place_behind(layer: usize) -> NormPlace {
+    layer.checked_sub(1).map_or(NormPlace::MOBILE_STEM, NormPlace::stage)
+}
+
+/// Name of the norm behind a block.
+fn behind(prefix: &str) -> String {
+    format!("{prefix}.instance_norm_layer")
 }
 
 /// Names of the last convolution and its normalisation, behind part `part` of the block.

@@ -53,9 +53,9 @@ impl BackboneName {
         !matches!(self, Self::MobileNetV2 | Self::ShuffleNetV2)
     }
 
-    /// Whether another normalisation than batch norm can be chosen.
+    /// Whether its blocks begin with a norm that IBN-a can replace: it is a ResNet or ResNeXt.
     #[must_use]
-    pub fn has_free_normalization(self) -> bool {
+    pub fn can_have_ibn_a(self) -> bool {
         !matches!(self, Self::MobileNetV2 | Self::ShuffleNetV2)
     }
 }
@@ -150,7 +150,8 @@ impl Backbone {
     pub fn place_channels(&self) -> [usize; 7] {
         match self {
             Self::ResNet(resnet) => resnet.place_channels(),
-            Self::MobileNetV2(_) | Self::ShuffleNetV2(_) => [0; 7],
+            Self::MobileNetV2(mobilenet) => mobilenet.place_channels(),
+            Self::ShuffleNetV2(shufflenet) => shufflenet.place_channels(),
         }
     }
 

@@ -8,11 +8,11 @@ pub mod k_means;
 pub mod places;
 pub mod presets;
 pub mod sensitivity;
-pub mod synchronized;
 pub mod whitening_loss;
 
 mod ibn_a;
 mod instance;
 mod switchable;
+pub(crate) mod synchronized;
 #[cfg(test)]
 mod tangent_tests;

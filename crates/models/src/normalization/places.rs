@@ -2,7 +2,8 @@
 //!
 //! Source: `--wt_layer a b c d e f g` of RobustNet: the normalisation of the stem's three
 //! convolutions, of which a 7x7 stem has the third alone, and one after the residual addition of
-//! the last block of each of the four stages.
+//! the last block of each of the four stages. What these are in MobileNetV2 and ShuffleNetV2 is
+//! said in their files.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +64,11 @@ impl NormPlace {
         Self { index: convolution, replaces_batch_norm: true }
     }
 
-    /// After the residual addition, and before the ReLU, of the last block of stage 0 to 3.
+    /// The third place of a mobile backbone, where no batch norm gives way: MobileNetV2 has none
+    /// there, and ShuffleNetV2 keeps the tensors of its own.
+    pub const MOBILE_STEM: Self = Self { index: 2, replaces_batch_norm: false };
+
+    /// After the last block of stage 0 to 3; in a ResNet before its ReLU.
     ///
     /// # Panics
     /// If there is no such stage: a bug of the caller.
@@ -88,32 +93,12 @@ pub struct NormPlaces {
 
 /// What a network cannot have at a place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NormPlacesError {
-    /// The backbone has no such place.
-    #[error(
-        "{key}: found \"{found}\", expected \"batch\"; hint: this backbone has no such \
-             convolution, a 7x7 stem is the third"
-    )]
-    NoSuchPlace {
-        /// The place as a key.
-        key: String,
-        /// What the recipe wants there.
-        found: NormKind,
-    },
-    /// Groups do not divide the channels.
-    #[error(
-        "{key}: found \"switchable\" over {channels} channels, expected a multiple of {group}, \
-             which it whitens together"
-    )]
-    Indivisible {
-        /// The place as a key.
-        key: String,
-        /// Channels at the place.
-        channels: usize,
-        /// Channels of a group.
-        group: usize,
-    },
+#[error("{found}, expected {expected}")]
+pub struct NormPlacesError {
+    /// What is wanted, and where.
+    pub found: String,
+    /// What the backbone can have.
+    pub expected: String,
 }
 
 impl NormPlaces {
@@ -145,7 +130,7 @@ impl NormPlaces {
     /// can have all that is wanted.
     ///
     /// # Errors
-    /// The first place that it cannot have, named as a key below the table of these settings.
+    /// The first place that it cannot have, named as a key of these settings.
     pub fn check(&self, channels: &[usize; 7]) -> Result<(), NormPlacesError> {
         for (index, (kind, &channels)) in
             self.stem.iter().chain(&self.stages).zip(channels).enumerate()
@@ -157,11 +142,19 @@ impl NormPlaces {
             let group = switchable::group_channels(channels);
             match kind {
                 NormKind::Batch => {}
-                found if channels == 0 => {
-                    return Err(NormPlacesError::NoSuchPlace { key, found: *found });
+                kind if channels == 0 => {
+                    return Err(NormPlacesError {
+                        found: format!("\"{kind}\" at {key}"),
+                        expected: "\"batch\" there; hint: this backbone has no such place, and a \
+                                   stem of one convolution has the third alone"
+                            .to_owned(),
+                    });
                 }
                 NormKind::Switchable if channels % group != 0 => {
-                    return Err(NormPlacesError::Indivisible { key, channels, group });
+                    return Err(NormPlacesError {
+                        found: format!("\"{kind}\" over {channels} channels at {key}"),
+                        expected: format!("a multiple of {group}, which it whitens together"),
+                    });
                 }
                 _ => {}
             }
@@ -319,10 +312,10 @@ mod tests {
         let mut places = NormPlaces::default();
         places.stem[0] = NormKind::Instance;
         let error = places.check(&RESNET50).unwrap_err().to_string();
-        assert!(error.starts_with("stem[0]: found \"instance\""), "{error}");
-        // ShuffleNetV2's first stage.
+        assert!(error.starts_with("\"instance\" at stem[0], expected \"batch\""), "{error}");
+        // ShuffleNetV2's stem.
         let shuffle = [0, 0, 24, 116, 232, 464, 1024];
         let error = NormPreset::Switchable.places().check(&shuffle).unwrap_err().to_string();
-        assert!(error.starts_with("stem[2]: found \"switchable\" over 24 channels"), "{error}");
+        assert!(error.starts_with("\"switchable\" over 24 channels at stem[2]"), "{error}");
     }
 }

@@ -7,6 +7,7 @@
 use crate::layout::{Init, Layout};
 use crate::mode::{BatchStatistics, Mode};
 use crate::normalization::instance;
+use crate::normalization::synchronized::AllRanks;
 use crate::pass::{Normalization, Pass};
 
 /// Channels that are whitened together.
@@ -59,13 +60,16 @@ pub(crate) fn apply<M: Mode>(pass: &mut Pass<'_, M>, name: &str, x: M::T<4>) -> 
     let of_instances = instance_moments::<M>(&x, [groups, group]);
     let of_batch = match pass.normalization {
         Normalization::Batch => {
-            let moments = batch_moments::<M>(&of_instances);
+            let count = batch * height * width;
+            let all = pass.all_ranks(name, count);
+            let moments = batch_moments::<M>(&of_instances, all.as_ref());
+            let count = all.map_or(count, |all| all.count);
             let observed = BatchStatistics {
                 mean: M::value(&moments.mean).detach().reshape([channels]),
                 variance: M::value(&moments.covariance).detach().reshape([channels * group]),
             };
             let layer = pass.layout.switchable_norm(name);
-            pass.observed.push((layer, observed, batch * height * width));
+            pass.observed.push((layer, observed, count));
             moments
         }
         Normalization::Running => {
@@ -99,13 +103,20 @@ fn instance_moments<M: Mode>(x: &M::T<4>, [groups, group]: [usize; 2]) -> Moment
     Moments { mean, covariance: M::scale(products, 1.0 / (height * width) as f64) }
 }
 
-/// Moments of the batch from those of its images, which are all of one size: within plus between.
-fn batch_moments<M: Mode>(of_instances: &Moments<M>) -> Moments<M> {
-    let over_images = |x: M::T<4>| M::linear(x, |x| x.mean_dim(0));
-    let mean = over_images(of_instances.mean.clone());
+/// Moments of the batch, of all ranks, from those of its images: within plus between. The images of
+/// one rank are all of one size.
+fn batch_moments<M: Mode>(of_instances: &Moments<M>, all: Option<&AllRanks<'_>>) -> Moments<M> {
+    let over_images = |x: M::T<4>, what| {
+        let of_rank = M::linear(x, |x| x.mean_dim(0));
+        match all {
+            Some(all) => all.mean::<M, 4>(of_rank, what),
+            None => of_rank,
+        }
+    };
+    let mean = over_images(of_instances.mean.clone(), "mean");
     let apart = M::add(of_instances.mean.clone(), M::scale(mean.clone(), -1.0));
     let between = M::mul(apart.clone(), M::permute(apart, [0, 1, 3, 2]));
-    let covariance = over_images(M::add(of_instances.covariance.clone(), between));
+    let covariance = over_images(M::add(of_instances.covariance.clone(), between), "covariance");
     Moments { mean, covariance }
 }
 

@@ -1,5 +1,7 @@
 //! Every norm and whitening loss against finite differences, in f64 away from kinks.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, Device, Tensor};
 
 use crate::layout::{Layout, tensor_from};
@@ -9,6 +11,7 @@ use crate::normalization::presets::NormPreset;
 use crate::normalization::sensitivity::SensitivePairs;
 use crate::normalization::whitening_loss::{CovarianceMask, whitening_loss};
 use crate::pass::{Normalization, Pass};
+use crate::ranks::{Ranks, RanksError};
 use crate::tangent::Tangent;
 use crate::tangent_tests::{
     Case, assert_equal_to_finite_differences, case, part, random, weighted,
@@ -80,6 +83,43 @@ fn switchable_whitening_of_running_statistics<M: Mode>(x: M::T<1>) -> M::T<4> {
     switchable::<M>(&x, Normalization::Running)
 }
 
+/// Two ranks, of which the other has the same images: every sum is twice this rank's part.
+#[derive(Debug)]
+struct Twins;
+
+impl Ranks for Twins {
+    fn count(&self) -> usize {
+        2
+    }
+
+    fn rank(&self) -> usize {
+        0
+    }
+
+    fn sum(&self, _: &str, values: &mut [f64]) -> Result<(), RanksError> {
+        values.iter_mut().for_each(|value| *value *= 2.0);
+        Ok(())
+    }
+}
+
+fn batch_norm_of_two_ranks<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let declare = |layout: &mut Layout, channels| layout.batch_norm_layer("bn", channels, 0.0);
+    norm::<M>(&x, NARROW, Normalization::Batch, declare, |pass, x| {
+        pass.ranks = Some(Arc::new(Twins));
+        pass.batch_norm("bn", x)
+    })
+}
+
+fn switchable_whitening_of_two_ranks<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let places = NormPreset::Switchable.places();
+    let place = NormPlace::stage(1);
+    let declare = |layout: &mut Layout, channels| places.declare(layout, "sw", place, channels);
+    norm::<M>(&x, WIDE, Normalization::Batch, declare, |pass, x| {
+        pass.ranks = Some(Arc::new(Twins));
+        places.apply(pass, "sw", place, x, &mut Vec::new())
+    })
+}
+
 fn affine_instance_norm<M: Mode>(x: M::T<1>) -> M::T<4> {
     let places: NormPlaces = NormPreset::Ibn.places();
     let place = NormPlace::stem(2);
@@ -121,9 +161,11 @@ fn whitening_loss_of_sensitive_pairs<M: Mode>(x: M::T<1>) -> M::T<4> {
     loss::<M>(&x, &CovarianceMask::sensitive(&pairs, &Device::flex(), DType::F64))
 }
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 9] = [
     case!(switchable_whitening_of_the_batch, WIDE_LEN + WIDE_PARAMETERS),
     case!(switchable_whitening_of_running_statistics, WIDE_LEN + WIDE_PARAMETERS),
+    case!(batch_norm_of_two_ranks, NARROW_LEN + 8),
+    case!(switchable_whitening_of_two_ranks, WIDE_LEN + WIDE_PARAMETERS),
     case!(affine_instance_norm, NARROW_LEN + 8),
     case!(ibn_a, NARROW_LEN + 8),
     case!(whitening_loss_of_all_pairs, 2 * NARROW_LEN),

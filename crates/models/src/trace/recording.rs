@@ -164,6 +164,12 @@ mod tests {
             let network = narrow(ModelName::DeepLabV3Plus, BackboneName::ResNet50, norms);
             assert_traced_as_computed(&network, [37, 50]);
         }
+        for backbone in [BackboneName::MobileNetV2, BackboneName::ShuffleNetV2] {
+            for norms in [NormPreset::Ibn, NormPreset::Iw] {
+                let network = narrow(ModelName::DeepLabV3Plus, backbone, norms);
+                assert_traced_as_computed(&network, [37, 50]);
+            }
+        }
     }
 
     #[test]
@@ -179,5 +185,18 @@ mod tests {
             let expected = !training_only.iter().any(|prefix| spec.name.starts_with(prefix));
             assert_eq!(is_used(&spec.name), expected, "{}", spec.name);
         }
+    }
+
+    #[test]
+    fn inference_does_not_use_a_batch_norm_that_gave_way() {
+        let network = narrow(ModelName::Fcn8s, BackboneName::ShuffleNetV2, NormPreset::Ibn);
+        let inference = record(&network, [32, 32], 1.0).inference;
+        let is_used = |name: &str| {
+            let wanted = Operation::Parameter(name.to_owned());
+            inference.nodes.iter().any(|node| node.operation == wanted)
+        };
+        assert!(is_used("layer0.instance_norm_layer.weight"));
+        assert!(!is_used("layer0.layer.0.1.weight"));
+        assert!(network.layout.batch_norms.iter().any(|(name, _)| name == "layer0.layer.0.1"));
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Container, Fault, require_little_endian};
 use crate::pickle::{Node, Parsed, PickleError, References, parse};
+use crate::shown::shown;
 
 /// 0x1950a86a20f9469cfc6c.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -16,25 +17,34 @@ pub(super) fn open(bytes: &[u8]) -> Result<Container<'_>, Fault> {
     let mut rest = bytes;
     let magic = next(&mut rest, &References::Refused)?;
     if !matches!(magic.root(), Node::Long(magic) if **magic == MAGIC) {
-        return Err("a pickle that torch.save did not write".into());
+        return Err(Fault::foreign(
+            "a pickle without PyTorch's magic number",
+            "what torch.save writes",
+            "load it with the program that wrote it, and save its state_dict with torch",
+        ));
     }
     if !matches!(next(&mut rest, &References::Refused)?.root(), Node::Int(VERSION)) {
-        return Err("a version of the format other than 1001".into());
+        return Err(Fault::damaged("another version of the format", "1001, the only one"));
     }
     require_little_endian(&next(&mut rest, &References::Refused)?)?;
     let pickle = next(&mut rest, &References::Storages)?;
     let keys = next(&mut rest, &References::Refused)?;
     let sizes = sizes(&pickle);
+    let no_list = || Fault::damaged("no list of storages", "one after the pickle");
     let mut storages = BTreeMap::new();
-    for key in keys.items(keys.root()).ok_or("no list of storages")? {
+    for key in keys.items(keys.root()).ok_or_else(no_list)? {
         let key = match key {
             Node::Text(key) => Cow::Borrowed(*key),
             Node::Int(key) => Cow::Owned(key.to_string()),
-            _ => return Err("the key of a storage is neither text nor a number".into()),
+            _ => return Err(Fault::damaged("a storage's key of another kind", "text or a number")),
         };
-        let truncated = || Fault::Container(format!("it ends before storage {key}"));
+        let truncated = || {
+            let found = format_args!("the end of the file before that of storage {}", shown(&key));
+            Fault::damaged(found, "all its elements")
+        };
         let size = *sizes.get(&key).ok_or_else(|| {
-            Fault::Container(format!("storage {key} is of no tensor, so its size is unknown"))
+            let found = format_args!("storage {} without a tensor", shown(&key));
+            Fault::damaged(found, "one that says how large an element is")
         })?;
         let (count, after) = rest.split_first_chunk().ok_or_else(truncated)?;
         let length = usize::try_from(u64::from_le_bytes(*count))

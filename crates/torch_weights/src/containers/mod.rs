@@ -74,11 +74,20 @@ impl From<PickleError> for Fault {
     }
 }
 
-impl From<&str> for Fault {
-    fn from(reason: &str) -> Self {
-        Self::Container(reason.to_owned())
+impl Fault {
+    /// `found` in a file that is not as its writer left it.
+    fn damaged(found: impl fmt::Display, expected: &str) -> Self {
+        Self::Container(format!("found {found}, expected {expected}; {DAMAGED}"))
+    }
+
+    /// `found` in a file that may be whole and is not for us.
+    fn foreign(found: impl fmt::Display, expected: &str, hint: &str) -> Self {
+        Self::Container(format!("found {found}, expected {expected}; hint: {hint}"))
     }
 }
+
+/// What may have happened to a file that contradicts itself.
+pub(crate) const DAMAGED: &str = "hint: the file may be truncated or damaged";
 
 /// Opens a PyTorch file of the given kind.
 pub(crate) fn open(format: Format, bytes: &[u8]) -> Result<Container<'_>, Fault> {
@@ -86,7 +95,7 @@ pub(crate) fn open(format: Format, bytes: &[u8]) -> Result<Container<'_>, Fault>
         Format::TorchZip => zip::open(bytes),
         Format::TorchLegacy => legacy::open(bytes),
         Format::TorchTar => tar::open(bytes),
-        Format::Safetensors => Err("not a PyTorch file".into()),
+        Format::Safetensors => Err(Fault::damaged("a safetensors file", "a PyTorch file")),
     }
 }
 
@@ -95,7 +104,15 @@ fn require_little_endian(system: &Parsed<'_>) -> Result<(), Fault> {
     let entries = system.entries(system.root()).unwrap_or_default();
     match entries.get("little_endian") {
         Some(Node::Bool(true)) => Ok(()),
-        Some(Node::Bool(false)) => Err("big-endian, expected little-endian".into()),
-        _ => Err("it does not say that it is little-endian".into()),
+        Some(Node::Bool(false)) => Err(big_endian()),
+        _ => Err(Fault::damaged("no order of bytes", "little_endian in its description")),
     }
+}
+
+fn big_endian() -> Fault {
+    Fault::foreign(
+        "big-endian",
+        "little-endian",
+        "load it with torch and save it on a machine of the usual order of bytes",
+    )
 }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use super::{Container, Fault, require_little_endian};
 use crate::element::Element;
 use crate::pickle::{Global, Node, Parsed, PickleError, References, parse};
+use crate::shown::shown;
 use crate::view::{MAX_AXES, Storage, View};
 
 const BLOCK: usize = 512;
@@ -21,7 +22,13 @@ type Storages<'a> = BTreeMap<i64, (Element, &'a [u8])>;
 pub(super) fn open(bytes: &[u8]) -> Result<Container<'_>, Fault> {
     let entries = entries(bytes)?;
     let entry = |name: &str| {
-        let missing = || Fault::Container(format!("a tar archive without {name}"));
+        let missing = || {
+            Fault::foreign(
+                format_args!("a tar archive without {name}"),
+                "sys_info, storages, tensors and pickle, as torch wrote before 0.1.10",
+                "it may be truncated, or hold a weights file; unpack it and look",
+            )
+        };
         entries.get(name).copied().ok_or_else(missing)
     };
     require_little_endian(&parse(entry("sys_info")?, &References::Refused)?)?;
@@ -41,11 +48,18 @@ fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, &[u8]>, Fault> {
     while let Some((header, after)) = rest.split_first_chunk::<BLOCK>()
         && header[0] != 0
     {
-        let damaged = || Fault::from("damaged tar archive");
-        let name = text(&header[..100]).ok_or_else(damaged)?;
-        let size = text(&header[124..136]).map(str::trim).ok_or_else(damaged)?;
-        let size = usize::from_str_radix(size, 8).ok().ok_or_else(damaged)?;
-        let (data, _) = after.split_at_checked(size).ok_or_else(damaged)?;
+        let at = bytes.len() - rest.len();
+        let unreadable = |what: &'static str| {
+            let found = format!("a tar header at byte {at} with an unreadable {what}");
+            move || Fault::damaged(found, "the header of a file")
+        };
+        let name = text(&header[..100]).ok_or_else(unreadable("name"))?;
+        let size = text(&header[124..136]).map(str::trim).ok_or_else(unreadable("size"))?;
+        let size = usize::from_str_radix(size, 8).ok().ok_or_else(unreadable("size"))?;
+        let (data, _) = after.split_at_checked(size).ok_or_else(|| {
+            let found = format_args!("{} bytes of {}", after.len(), shown(name));
+            Fault::damaged(found, &format!("{size} as its tar header says"))
+        })?;
         // Others are folders and remarks on the next file.
         if matches!(header[156], 0 | b'0') {
             found.insert(name.strip_prefix("./").unwrap_or(name), data);
@@ -65,9 +79,9 @@ fn read_storages(bytes: &[u8]) -> Result<Storages<'_>, Fault> {
     let mut storages = Storages::new();
     for _ in 0..cursor.count()? {
         let fields = cursor.pickle()?;
-        let wrong = || Fault::from("a storage is not described as in a PyTorch file");
+        let wrong = || Fault::damaged("no description of a storage", "its key, place and class");
         let Some([Node::Int(key), _, Node::Global(Global::Storage(Some(element)))]) =
-            fields.items(fields.root()).as_deref()
+            fields.fields(fields.root())
         else {
             return Err(wrong());
         };
@@ -75,10 +89,11 @@ fn read_storages(bytes: &[u8]) -> Result<Storages<'_>, Fault> {
         storages.insert(*key, (*element, cursor.take(length)?));
     }
     let views = cursor.pickle()?;
-    for view in views.items(views.root()).ok_or("no list of views of storages")? {
-        let wrong = || Fault::from("a view of a storage that is not there");
-        let fields = views.items(view).unwrap_or_default();
-        let [Node::Int(key), Node::Int(root), Node::Int(start), Node::Int(length)] = fields[..]
+    let no_list = || Fault::damaged("no list of views of storages", "one after the storages");
+    for view in views.items(views.root()).ok_or_else(no_list)? {
+        let wrong = || Fault::damaged("a view of no storage", "a range of one in the file");
+        let Some([Node::Int(key), Node::Int(root), Node::Int(start), Node::Int(length)]) =
+            views.fields(view)
         else {
             return Err(wrong());
         };
@@ -99,19 +114,23 @@ fn read_tensors<'a>(
     let mut tensors = BTreeMap::new();
     for _ in 0..cursor.count()? {
         let fields = cursor.pickle()?;
-        let Some([Node::Int(key), Node::Int(storage), _]) = fields.items(fields.root()).as_deref()
-        else {
-            return Err("a tensor is not described as in a PyTorch file".into());
+        let Some([Node::Int(key), Node::Int(storage), _]) = fields.fields(fields.root()) else {
+            return Err(Fault::damaged("no description of a tensor", "its key, storage and class"));
         };
         // The rank was once written as eight bytes.
         let axes = cursor.size()? & 0xffff_ffff;
         if axes > MAX_AXES {
-            return Err("a tensor has too many axes".into());
+            return Err(Fault::damaged(
+                format_args!("{axes} axes"),
+                &format!("at most {MAX_AXES}"),
+            ));
         }
         let shape = (0..axes).map(|_| cursor.size()).collect::<Result<_, _>>()?;
         let strides = (0..axes).map(|_| cursor.size()).collect::<Result<_, _>>()?;
         let offset = cursor.size()?;
-        let &(element, data) = storages.get(storage).ok_or("a tensor without its storage")?;
+        let &(element, data) = storages
+            .get(storage)
+            .ok_or_else(|| Fault::damaged("a tensor without its storage", "one in the file"))?;
         let storage = Storage {
             key: Cow::Owned(storage.to_string()),
             element: Some(element),
@@ -137,26 +156,29 @@ impl<'a> Cursor<'a> {
 
     /// A pickled count; a wrong one ends with the bytes.
     fn count(&mut self) -> Result<usize, Fault> {
-        match self.pickle()?.root() {
-            Node::Int(count) => {
-                usize::try_from(*count).ok().ok_or_else(|| "a count is negative".into())
-            }
-            _ => Err("a count is not an integer".into()),
-        }
+        let count = match self.pickle()?.root() {
+            Node::Int(count) => usize::try_from(*count).ok(),
+            _ => None,
+        };
+        count.ok_or_else(|| Fault::damaged("no count", "one before what it counts"))
     }
 
     /// A number of eight bytes.
     fn size(&mut self) -> Result<usize, Fault> {
-        let (number, rest) = self.rest.split_first_chunk().ok_or("it ends too early")?;
+        let (number, rest) = self.rest.split_first_chunk().ok_or_else(ends)?;
         self.rest = rest;
         usize::try_from(u64::from_le_bytes(*number))
             .ok()
-            .ok_or_else(|| "a size is too large".into())
+            .ok_or_else(|| Fault::damaged("a size beyond all memory", "one of this machine's"))
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Fault> {
-        let (bytes, rest) = self.rest.split_at_checked(length).ok_or("it ends too early")?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or_else(ends)?;
         self.rest = rest;
         Ok(bytes)
     }
+}
+
+fn ends() -> Fault {
+    Fault::damaged("the end of an archived file", "more numbers")
 }

@@ -4,11 +4,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rawzip::{CompressionMethod, ZipArchive};
 
-use super::{Container, Fault};
+use super::{Container, Fault, big_endian};
 use crate::pickle::{References, parse};
+use crate::shown::{shown, shown_message};
 
 const PICKLE: &str = "data.pkl";
 
@@ -20,11 +22,17 @@ pub(super) fn open(bytes: &[u8]) -> Result<Container<'_>, Fault> {
         .filter_map(|name| name.strip_suffix(PICKLE))
         .filter(|folder| folder.is_empty() || folder.ends_with('/'))
         .min_by_key(|folder| folder.len())
-        .ok_or("a zip archive without data.pkl, expected what torch.save writes")?;
+        .ok_or_else(|| {
+            Fault::foreign(
+                "a zip archive without data.pkl",
+                "what torch.save writes",
+                "an archive of several files has to be unpacked first",
+            )
+        })?;
     let entry = |name: &str| entries.get(&format!("{folder}{name}")).copied();
     match entry("byteorder") {
         None | Some(b"little") => {}
-        Some(_) => return Err("big-endian, expected little-endian".into()),
+        Some(_) => return Err(big_endian()),
     }
     let pickle = parse(entry(PICKLE).unwrap_or_default(), &References::Storages)?;
     let prefix = format!("{folder}data/");
@@ -37,33 +45,78 @@ pub(super) fn open(bytes: &[u8]) -> Result<Container<'_>, Fault> {
     Ok(Container { pickle, storages })
 }
 
-/// The entries by name, none of them compressed.
+/// The entries by name, none of them compressed, no two of which share bytes.
+///
+/// A directory may name one entry as often as it likes, and each would be read for its checksum.
+/// So all ranges are known before the first is read.
 fn entries(bytes: &[u8]) -> Result<BTreeMap<String, &[u8]>, Fault> {
-    let damaged = |error: rawzip::Error| Fault::Container(format!("damaged zip archive: {error}"));
-    let archive = ZipArchive::from_slice(bytes).map_err(damaged)?;
     let mut found = BTreeMap::new();
+    let mut ranges = Vec::new();
+    for (name, entry) in directory(bytes)? {
+        ranges.push((entry.range.clone(), name.clone()));
+        if found.insert(name.clone(), entry).is_some() {
+            let found = format_args!("entry {} twice in the zip archive", shown(&name));
+            return Err(Fault::damaged(found, "one of each name"));
+        }
+    }
+    ranges.sort_by_key(|(range, _)| (range.start, range.end));
+    for [(before, first), (after, second)] in ranges.array_windows() {
+        if after.start < before.end {
+            let found = format_args!("entries {} and {}", shown(first), shown(second));
+            return Err(Fault::damaged(found, "no bytes that are of both"));
+        }
+    }
+    found
+        .into_iter()
+        .map(|(name, entry)| {
+            let data = bytes.get(entry.range).unwrap_or_default();
+            // 0 stands for none where the writer was told to leave it out.
+            if entry.checksum != 0 && entry.checksum != rawzip::crc32(data) {
+                let found =
+                    format_args!("entry {}, which does not match its checksum", shown(&name));
+                return Err(Fault::damaged(found, "bytes that do"));
+            }
+            Ok((name, data))
+        })
+        .collect()
+}
+
+/// A line of the archive's directory.
+struct Entry {
+    range: Range<usize>,
+    checksum: u32,
+}
+
+/// The lines of the directory, of which nothing but names and places has been read.
+fn directory(bytes: &[u8]) -> Result<Vec<(String, Entry)>, Fault> {
+    let damaged = |error: rawzip::Error| {
+        let found = format_args!("a damaged zip archive ({})", shown_message(&error.to_string()));
+        Fault::damaged(found, "what torch.save writes")
+    };
+    let archive = ZipArchive::from_slice(bytes).map_err(damaged)?;
+    let mut lines = Vec::new();
     let mut walk = archive.entries();
     while let Some(record) = walk.next_entry().map_err(damaged)? {
-        let name = str::from_utf8(record.file_path().as_bytes())
+        let path = record.file_path();
+        let name = str::from_utf8(path.as_bytes())
             .ok()
-            .ok_or_else(|| Fault::from("damaged zip archive: a name is not UTF-8"))?;
+            .ok_or_else(|| Fault::damaged("a name in the zip archive that is not UTF-8", "text"))?;
         if record.compression_method() != CompressionMethod::STORE {
-            return Err(Fault::Container(format!(
-                "entry {name} is compressed, which torch.save never does; hint: unpack the \
-                 archive and pack it again without compression"
-            )));
+            return Err(Fault::foreign(
+                format_args!("compressed entry {}", shown(name)),
+                "one that is not, as torch.save writes",
+                "unpack the archive and pack it again without compression",
+            ));
         }
         let entry = archive.get_entry(record.wayfinder()).map_err(damaged)?;
         let (start, end) = entry.compressed_data_range();
         let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
-        let data = range
-            .and_then(|(start, end)| bytes.get(start..end))
-            .ok_or("damaged zip archive: an entry lies outside the file")?;
-        // 0 stands for none where the writer was told to leave it out.
-        if record.crc32() != 0 && record.crc32() != rawzip::crc32(data) {
-            return Err(Fault::Container(format!("entry {name} does not match its checksum")));
-        }
-        found.insert(name.to_owned(), data);
+        let range = range.map(|(start, end)| start..end);
+        let range = range.filter(|range| bytes.get(range.clone()).is_some()).ok_or_else(|| {
+            let found = format_args!("entry {} outside the zip archive", shown(name));
+            Fault::damaged(found, "all of it inside")
+        })?;
+        lines.push((name.to_owned(), Entry { range, checksum: record.crc32() }));
     }
-    Ok(found)
+    Ok(lines)
 }

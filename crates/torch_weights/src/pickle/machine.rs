@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Global, MAX_NODES, Node, NodeId, Parsed, PickleError, References};
+use crate::shown::shown;
 
 /// Reads one pickle from the start of `bytes`.
 pub(crate) fn parse<'a>(
@@ -128,7 +129,7 @@ impl<'a> Machine<'a, '_> {
             (_, Ok(text)) => Node::Text(text),
             // Python 2 wrote bytes as text.
             (b'T' | b'U', Err(_)) => Node::Bytes,
-            (_, Err(_)) => return Err(self.damaged("text is not UTF-8")),
+            (_, Err(_)) => return Err(self.damaged("text that is not UTF-8")),
         };
         self.push(node)
     }
@@ -195,7 +196,7 @@ impl<'a> Machine<'a, '_> {
             (*module, *name)
         };
         let global = Global::named(module, name)
-            .ok_or_else(|| PickleError::Foreign { name: format!("{module}.{name}") })?;
+            .ok_or_else(|| PickleError::Foreign { name: foreign(module, name) })?;
         self.push(Node::Global(global))
     }
 
@@ -211,7 +212,7 @@ impl<'a> Machine<'a, '_> {
     fn top(&self) -> Result<NodeId, PickleError> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let values = self.stack.get(floor..).unwrap_or_default();
-        values.last().copied().ok_or_else(|| self.damaged("a value is missing"))
+        values.last().copied().ok_or_else(|| self.damaged("no value for an instruction"))
     }
 
     fn pop(&mut self) -> Result<NodeId, PickleError> {
@@ -226,7 +227,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<NodeId>, PickleError> {
-        let mark = self.marks.pop().ok_or_else(|| self.damaged("a mark is missing"))?;
+        let mark = self.marks.pop().ok_or_else(|| self.damaged("no mark for an instruction"))?;
         Ok(self.stack.split_off(mark))
     }
 
@@ -253,12 +254,17 @@ impl<'a> Machine<'a, '_> {
         let length = rest.iter().position(|&byte| byte == b'\n').ok_or(PickleError::Ends)?;
         let line = self.take(length)?;
         self.take(1)?;
-        str::from_utf8(line).ok().ok_or_else(|| self.damaged("a name is not UTF-8"))
+        str::from_utf8(line).ok().ok_or_else(|| self.damaged("a name that is not UTF-8"))
     }
 
     pub(super) fn damaged(&self, what: &'static str) -> PickleError {
         PickleError::Damaged { at: self.at, what }
     }
+}
+
+/// A name with its module, both of any length in a file that means harm.
+fn foreign(module: &str, name: &str) -> String {
+    format!("{}.{}", shown(module), shown(name))
 }
 
 /// An integer in two's complement.

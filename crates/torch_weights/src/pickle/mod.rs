@@ -22,10 +22,16 @@ const MAX_NODES: usize = 1_000_000;
 #[non_exhaustive]
 pub enum PickleError {
     /// It ends too early.
-    #[error("the pickle ends too early; hint: the file may be truncated")]
+    #[error(
+        "found the end of the file within the pickle, expected its last instruction; hint: the \
+         file may be truncated"
+    )]
     Ends,
     /// An instruction that PyTorch does not write.
-    #[error("the pickle has instruction 0x{code:02x} at byte {at}, which PyTorch does not write")]
+    #[error(
+        "found instruction 0x{code:02x} at byte {at} of the pickle, expected one that PyTorch \
+         writes; hint: the file may be damaged, or of another program than torch.save"
+    )]
     Instruction {
         /// The instruction.
         code: u8,
@@ -34,15 +40,19 @@ pub enum PickleError {
     },
     /// A Python name that weights have no use for.
     #[error(
-        "the pickle names the Python object {name}, which weights have no use for; nothing was \
-         run; hint: if you trust the file, save its state_dict alone with torch"
+        "found the Python object {name} in the pickle, expected tensors, dictionaries and \
+         numbers alone; nothing was run; hint: if you trust the file, save its state_dict alone \
+         with torch"
     )]
     Foreign {
-        /// The name with its module.
+        /// The name with its module, shortened where it is long.
         name: String,
     },
     /// Instructions that make no sense together.
-    #[error("the pickle is damaged at byte {at}: {what}")]
+    #[error(
+        "found {what} at byte {at} of the pickle, expected what torch.save writes; hint: the file \
+         may be damaged"
+    )]
     Damaged {
         /// Where, from the pickle's start.
         at: usize,
@@ -50,7 +60,10 @@ pub enum PickleError {
         what: &'static str,
     },
     /// More values than any network needs.
-    #[error("the pickle has more than {MAX_NODES} values")]
+    #[error(
+        "found more than {MAX_NODES} values in the pickle, expected fewer: a network of a \
+         thousand tensors has some ten thousand; hint: save its state_dict alone with torch"
+    )]
     TooLarge,
 }
 
@@ -116,11 +129,25 @@ impl<'a> Parsed<'a> {
         &self.nodes
     }
 
-    /// The items of a tuple or list.
-    pub(crate) fn items(&self, node: &Node<'a>) -> Option<Vec<&Node<'a>>> {
+    /// The items of a tuple or list; nothing is copied, since many lists may be one.
+    pub(crate) fn items<'s>(
+        &'s self,
+        node: &'s Node<'a>,
+    ) -> Option<impl ExactSizeIterator<Item = &'s Node<'a>>> {
+        match node {
+            Node::Tuple(ids) | Node::List(ids) => Some(ids.iter().map(|&id| self.node(id))),
+            _ => None,
+        }
+    }
+
+    /// The items of a tuple or list of `N`.
+    pub(crate) fn fields<'s, const N: usize>(
+        &'s self,
+        node: &'s Node<'a>,
+    ) -> Option<[&'s Node<'a>; N]> {
         match node {
             Node::Tuple(ids) | Node::List(ids) => {
-                Some(ids.iter().map(|&id| self.node(id)).collect())
+                Some(ids.as_array::<N>()?.map(|id| self.node(id)))
             }
             _ => None,
         }

@@ -72,7 +72,7 @@ impl<'a> Machine<'a, '_> {
     /// What a persistent reference refers to.
     pub(super) fn resolve(&self, reference: NodeId) -> Result<Node<'a>, PickleError> {
         match self.references {
-            References::Refused => Err(self.damaged("a reference where there can be none")),
+            References::Refused => Err(self.damaged("a reference where PyTorch writes none")),
             References::Storages => self.storage(reference).map(Node::Storage),
             References::Tensors(tensors) => {
                 let key = match &self.nodes[reference] {
@@ -136,7 +136,7 @@ impl<'a> Machine<'a, '_> {
     fn items(&self, id: NodeId) -> Result<&[NodeId], PickleError> {
         match &self.nodes[id] {
             Node::Tuple(items) | Node::List(items) => Ok(items),
-            _ => Err(self.damaged("expected a tuple or list")),
+            _ => Err(self.damaged("something else than a tuple or list")),
         }
     }
 
@@ -149,9 +149,9 @@ impl<'a> Machine<'a, '_> {
     fn size(&self, id: NodeId) -> Result<usize, PickleError> {
         match self.nodes[id] {
             Node::Int(size) => {
-                usize::try_from(size).ok().ok_or_else(|| self.damaged("a size is negative"))
+                usize::try_from(size).ok().ok_or_else(|| self.damaged("a negative size"))
             }
-            _ => Err(self.damaged("a size is not an integer")),
+            _ => Err(self.damaged("a size that is no integer")),
         }
     }
 }

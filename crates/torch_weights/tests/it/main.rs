@@ -1,6 +1,8 @@
 //! Files that PyTorch wrote, and files that want to do harm.
 
+mod forged;
 mod hostile;
+mod networks;
 mod torch_files;
 
 use std::path::{Path, PathBuf};

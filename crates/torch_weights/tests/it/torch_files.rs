@@ -11,7 +11,7 @@ fn values(name: &str, shape: &[usize]) -> Vec<f32> {
     (0..shape.iter().product()).map(|index| value(index) / 8.0).collect()
 }
 
-fn tensor(name: &str, shape: &[usize]) -> HostTensor {
+pub(crate) fn tensor(name: &str, shape: &[usize]) -> HostTensor {
     HostTensor { shape: shape.to_vec(), values: values(name, shape) }
 }
 
@@ -106,12 +106,44 @@ fn the_authors_checkpoint_gives_weights_and_memory_and_names_the_rest() {
 fn a_key_chooses_the_dictionary() {
     let file = read(&data("authors.pth"), Some("state_dict")).unwrap();
     assert_eq!(file.tensors, opened("authors.pth").tensors);
-    let error = read(&data("authors.pth"), Some("ema")).unwrap_err();
-    assert!(matches!(error, ReadError::NoTensors { .. }));
-    let text = error.to_string();
-    for part in ["authors.pth", "under ema", "epoch", "state_dict", "--key"] {
-        assert!(text.contains(part), "{part} is not in: {text}");
+}
+
+#[test]
+fn a_file_without_tensors_where_they_are_looked_for_says_what_is_there() {
+    let no_key = "found no tensors at the top, and no dictionary under state_dict or \
+                  model_state_dict or model, expected a dictionary with some; ";
+    let keys = "its keys are: key0, key1, key10, key11, key12, key13, key14, key15 and 12 more; \
+                hint: name the dictionary that holds the weights with --key";
+    let authors = "its keys are: command, epoch, mean_iu, memory, optimizer, scheduler, \
+                   state_dict; hint: name another dictionary with --key, or leave it out";
+    let bare = "the file is no dictionary but a tensor; hint: load it with torch and save its \
+                state_dict";
+    let under =
+        |key: &str| format!("found no tensors under {key}, expected a dictionary with some; ");
+    for (name, key, expected) in [
+        ("authors.pth", Some("ema"), format!("{}{authors}", under("ema"))),
+        ("authors.pth", Some("epoch"), format!("{}{authors}", under("epoch"))),
+        ("no_tensors.pth", None, format!("{no_key}{keys}")),
+        ("bare_tensor.pth", None, format!("{no_key}{bare}")),
+        ("bare_tensor.pth", Some("ema"), format!("{}{bare}", under("ema"))),
+    ] {
+        let error = read(&data(name), key).unwrap_err();
+        assert!(matches!(error, ReadError::NoTensors { .. }), "{error}");
+        assert_eq!(error.to_string(), format!("{}: {expected}", data(name).display()));
     }
+}
+
+#[test]
+fn two_memories_are_one_if_they_are_equal_and_a_conflict_otherwise() {
+    let tensors = opened("two_equal_memories.pth").tensors;
+    let names: Vec<&String> = tensors.keys().collect();
+    assert_eq!(names, ["module.final2.0.bias", "module.memory.m_items"]);
+    let error = read(&data("two_memories.pth"), None).unwrap_err();
+    assert!(matches!(error, ReadError::TwoMemories { .. }), "{error}");
+    let text = error.to_string();
+    let expected = "two memories that differ, state_dict.module.memory.m_items among the weights \
+                    and memory beside them";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use evaluation::protocol::{InferenceProtocol, NAMES};
-use models::normalization::presets::NormPreset;
+use kernels::BLUR_RADIUS_MAX;
+use loader::{BLUR_REACH, LoaderError};
+use models::network_check::NetworkError;
 
-use loader::LoaderError;
-
+use super::method_check::wrong_method;
 use super::{ColoursOn, LARGE, Recipe, RecipeError, SamplingRecipe, SourceRecipe, isw};
 use crate::method::Algorithm;
 use crate::schedule::Decay;
@@ -15,8 +16,8 @@ use crate::schedule::Decay;
 /// Crops and windows, in pixels.
 const SIDES: RangeInclusive<u64> = 32..=8192;
 
-/// Blurs of this sigma and above reach further than the shader's workgroup memory.
-const GPU_BLUR_SIGMA_LIMIT: f32 = 2.125;
+/// Blurs of this sigma and above, of radius `int(reach sigma + 0.5)`, are wider than the shader takes.
+const GPU_BLUR_SIGMA_LIMIT: f32 = (BLUR_RADIUS_MAX as f32 + 0.5) / BLUR_REACH as f32;
 
 /// The first contradiction: key, what was found, what was expected.
 pub(super) type Finding = Option<(String, String, String)>;
@@ -27,6 +28,7 @@ pub(super) fn check(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
         .or_else(|| wrong_float(recipe))
         .or_else(|| wrong_choice(recipe))
         .or_else(|| isw::wrong(recipe))
+        .or_else(|| wrong_method(recipe))
         .or_else(|| wrong_combination(recipe));
     match finding {
         None => Ok(()),
@@ -39,7 +41,7 @@ pub(super) fn check(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
 fn wrong_integer(recipe: &Recipe) -> Finding {
     let (model, data) = (&recipe.model, &recipe.data);
     let steps = 1..=1_000_000_000;
-    let mut ranges = vec![
+    let ranges = [
         ("steps", recipe.steps, steps.clone()),
         ("log_every_steps", recipe.log_every_steps, steps.clone()),
         ("checkpoint_every_steps", recipe.checkpoint_every_steps, steps.clone()),
@@ -52,10 +54,6 @@ fn wrong_integer(recipe: &Recipe) -> Finding {
         ("schedule.warmup_steps", recipe.schedule.warmup_steps, 0..=1_000_000_000),
         ("schedule.inner_warmup_steps", recipe.schedule.inner_warmup_steps, 0..=1_000_000_000),
     ];
-    let blocks = model.blocks.iter().flatten();
-    ranges.extend(blocks.map(|&blocks| ("model.blocks", blocks as u64, 1..=100)));
-    let rates = model.aspp_rates.iter();
-    ranges.extend(rates.map(|&rate| ("model.aspp_rates", rate as u64, 1..=1000)));
     ranges.into_iter().find(|(_, value, range)| !range.contains(value)).map(
         |(key, value, range)| {
             let expected = format!("{} to {}", range.start(), range.end());
@@ -77,6 +75,7 @@ fn wrong_float(recipe: &Recipe) -> Finding {
         ("schedule.learning_rate", schedule.learning_rate, tiny..=LARGE),
         ("schedule.decay", decay, 0.0..=LARGE),
         ("schedule.inner_ratio", schedule.inner_ratio, 0.0..=LARGE),
+        ("schedule.first_inner_rate", schedule.first_inner_rate.unwrap_or(0.0), 0.0..=LARGE),
         ("optimizer.momentum", recipe.optimizer.momentum, 0.0..=0.9999),
         ("optimizer.weight_decay", recipe.optimizer.weight_decay, 0.0..=1.0),
         ("optimizer.clip_gradient_norm", recipe.optimizer.clip_gradient_norm, 0.0..=LARGE),
@@ -101,35 +100,8 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     let finding = |key: &str, found: String, expected: &str| {
         Some((key.to_owned(), found, expected.to_owned()))
     };
-    let model = &recipe.model;
-    if ![1, 2, 4, 8, 16].contains(&model.width_divisor) {
-        let found = model.width_divisor.to_string();
-        return finding("model.width_divisor", found, "1, 2, 4, 8 or 16");
-    }
-    if ![8, 16, 32].contains(&model.output_stride) {
-        return finding("model.output_stride", model.output_stride.to_string(), "8, 16 or 32");
-    }
-    if let Some(blocks) = model.blocks
-        && !model.backbone.has_free_blocks()
-    {
-        return finding("model.blocks", format!("{blocks:?}"), "no such key with this backbone");
-    }
-    let branches = model.name.aspp_branches();
-    if model.aspp_rates.len() != branches {
-        let found = format!("{:?}", model.aspp_rates);
-        return finding("model.aspp_rates", found, &format!("{branches} dilations for this model"));
-    }
-    if model.memory && !model.name.can_have_memory() {
-        let expected = "false: this model has no layer of features that a memory could read";
-        return finding("model.memory", "true".to_owned(), expected);
-    }
-    if model.normalization != NormPreset::Batch && !model.backbone.has_free_normalization() {
-        let found = "not \"batch\"".to_owned();
-        return finding("model.normalization", found, "\"batch\" with this backbone");
-    }
-    if let Err(error) = recipe.network(1).check_normalization() {
-        let expected = "one that the backbone can have";
-        return finding("model.normalization", error.to_string(), expected);
+    if let Err(NetworkError { key, found, expected }) = recipe.network(1).check() {
+        return finding(&format!("model.{key}"), found, &expected);
     }
     let name = &recipe.evaluation.protocol;
     if InferenceProtocol::named(name, recipe.evaluation.window).is_none() {
@@ -252,5 +224,24 @@ fn wrong_combination(recipe: &Recipe) -> Finding {
         }
         Err(error) => finding("augmentation", error.to_string(), "a valid range".to_owned()),
         Ok(()) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use loader::{Augment, ColourDraw, SampleKey};
+
+    use super::*;
+
+    #[test]
+    fn the_widest_blur_that_a_recipe_may_leave_to_the_gpu_is_the_widest_that_the_shader_takes() {
+        let radius = |sigma: f32| {
+            let augment =
+                Augment { blur_sigma_min: sigma, blur_sigma_max: sigma, ..Augment::reference() };
+            let key = SampleKey::of_stream(1, ("domain", 0), 0, 0);
+            ColourDraw::of(&augment, key).blur_weights.len() as u32 - 1
+        };
+        assert_eq!(radius(GPU_BLUR_SIGMA_LIMIT.next_down()), BLUR_RADIUS_MAX);
+        assert_eq!(radius(GPU_BLUR_SIGMA_LIMIT), BLUR_RADIUS_MAX + 1);
     }
 }

@@ -54,6 +54,11 @@ pub(super) fn expand_preset(table: &mut toml::Table) -> Result<(), String> {
     Ok(())
 }
 
+/// Fills the keys that a recipe may leave out because one value is what nearly everyone wants.
+pub(super) fn expand_defaults(table: &mut toml::Table) {
+    table.entry("gradient_checkpointing").or_insert(toml::Value::Boolean(false));
+}
+
 /// Where tables may be given in part.
 const EXTRA: &str = "augmentation.extra";
 
@@ -101,6 +106,9 @@ fn merge(base: &mut toml::Table, over: toml::Table) {
     }
 }
 
+/// Other keys that a recipe may leave out and an override can add.
+const OPTIONAL_KEYS: [&str; 1] = ["schedule.first_inner_rate"];
+
 /// Sets an existing or optional key; the value is TOML, or text where it is not.
 pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
     let wrong = |reason: String| RecipeError::Override { text: text.to_owned(), reason };
@@ -147,7 +155,9 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
             merge(old, new);
         }
         (Some(old), value) => *old = value,
-        (None, value) if OPTIONAL_PATHS.contains(&key) => drop(at.insert(last.to_owned(), value)),
+        (None, value) if OPTIONAL_PATHS.contains(&key) || OPTIONAL_KEYS.contains(&key) => {
+            drop(at.insert(last.to_owned(), value));
+        }
         (None, _) => return Err(wrong(format!("the recipe has no key {last} there; {known}"))),
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
+use evaluation::memory::MemoryLine;
 use loader::{Batch, Loader, MetaRole};
 use models::network::Network;
 
@@ -14,6 +15,7 @@ use super::{Machine, Observer, RunError, RunFacts, covariance_statistics, first_
 use crate::batches::Upload;
 use crate::checkpoint::{self, CHECKPOINT_FILE};
 use crate::loading::{LOADING_FILE, LoadingLine};
+use crate::memory_history::{MEMORY_FILE, MemoryHistory};
 use crate::method::{Algorithm, EmptyBatch};
 use crate::metrics::{METRICS_FILE, MetricsLine};
 use crate::optimizer::global_norm;
@@ -41,15 +43,30 @@ pub(super) fn train(
     let log = Log::<MetricsLine>::open(out.join(METRICS_FILE), (!is_new).then_some(state.step))?;
     let mut loading =
         Log::<LoadingLine>::open(out.join(LOADING_FILE), (!is_new).then_some(state.step))?;
+    let memory_log = match network.config.memory {
+        true => {
+            Some(Log::<MemoryLine>::open(out.join(MEMORY_FILE), (!is_new).then_some(state.step))?)
+        }
+        false => None,
+    };
     if is_new {
         if needs_memory {
             let store = machine.store;
             first_memory::initialize(recipe, &network, &mut state, store, observer, &mut loading)?;
         }
+        state.memory_history = state.memory.as_ref().map(MemoryHistory::new);
         checkpoint::save(&checkpoint_path, &network, &state)?;
     }
-    let mut training =
-        Training { recipe, network: &network, machine, checkpoint_path, log, loading, observer };
+    let mut training = Training {
+        recipe,
+        network: &network,
+        machine,
+        checkpoint_path,
+        log,
+        loading,
+        memory_log,
+        observer,
+    };
     if let Some(isw) = &recipe.model.isw
         && state.sensitive_pairs.is_none()
     {
@@ -69,6 +86,7 @@ struct Training<'a> {
     checkpoint_path: PathBuf,
     log: Log<MetricsLine>,
     loading: Log<LoadingLine>,
+    memory_log: Option<Log<MemoryLine>>,
     observer: &'a mut dyn Observer,
 }
 
@@ -108,6 +126,11 @@ impl Training<'_> {
                     require_finite(&line, &state, recipe.method.empty_batch)?;
                     if logs {
                         self.log.append(&line)?;
+                        if let Some(log) = &mut self.memory_log
+                            && let Some(line) = logged_memory(&mut state)
+                        {
+                            log.append(&line)?;
+                        }
                     }
                     // A resumed run does not meet the damage before its checkpoint again.
                     if logs || damage.is_unlogged() {
@@ -145,6 +168,12 @@ impl Training<'_> {
     }
 }
 
+/// The memory's line; from now on the last logged value is the one of this step.
+fn logged_memory(state: &mut State) -> Option<MemoryLine> {
+    let (slots, history) = (state.memory.as_ref()?, state.memory_history.as_mut()?);
+    Some(history.log(state.step, slots))
+}
+
 /// A state that is not a number is never saved over one that is.
 fn require_finite(line: &MetricsLine, state: &State, empty: EmptyBatch) -> Result<(), RunError> {
     // The released reading gives a loss of NaN, with a zero gradient, where no pixel is labelled.
@@ -176,6 +205,7 @@ fn take_step(
         sgd: recipe.optimizer,
         dropout: recipe.model.auxiliary_dropout,
         seed: recipe.seed,
+        gradient_checkpointing: recipe.gradient_checkpointing,
     };
     let method = &recipe.method;
     let in_role = |role| {
