@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, Tensor};
 use models::memory::UpdateNetwork;
 use models::random::Stream;
 use training::method::Method;
-use training::objective::{self, MemoryInput};
+use training::objective::{self, Criteria, MemoryInput};
 
 use crate::episode::{Episode, INNER_RATE, UPDATE};
 use crate::formula::Formula;
@@ -21,7 +21,8 @@ impl Episode {
             parameters.iter().map(|tensor| tensor.clone().autodiff().require_grad()).collect();
         let slots = self.state.memory.clone().expect("a memory");
         let memory = Some(MemoryInput { slots, write: true });
-        let setting = (method, Stream::named("no noise"));
+        let noise = Stream::named("no noise");
+        let setting = Criteria { method, noise, sensitive_pairs: None };
         let mut pass = self.pass(&leaves);
         let outcome = objective::run(&self.network, &mut pass, &self.meta_train, memory, setting);
         let gradients = outcome.terms.total.backward();
@@ -50,7 +51,8 @@ impl Episode {
         let mut pass = self.pass(&writing);
         let written = objective::run_write(&self.network, &mut pass, &self.meta_train, old, method);
         let memory = Some(MemoryInput { slots: written.slots, write: false });
-        let setting = (method, Stream::named("no noise"));
+        let noise = Stream::named("no noise");
+        let setting = Criteria { method, noise, sensitive_pairs: None };
         let mut pass = self.pass(fast);
         let outcome = objective::run(&self.network, &mut pass, &self.meta_test, memory, setting);
         values(&outcome.terms.total)[0]

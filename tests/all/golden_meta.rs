@@ -47,6 +47,7 @@ fn run(
         parameters,
         statistics: golden::statistics(&network.layout, device, dtype),
         memory: Some(golden::memory(16, device, dtype)),
+        sensitive_pairs: None,
         memory_history: None,
     };
     let settings = StepSettings {

@@ -49,6 +49,7 @@ fn run(case: &Case, network: &Network, order: Order, dtype: DType) -> (State, St
         statistics: golden::statistics(&network.layout, device, dtype),
         memory: Some(golden::memory(256, device, dtype)),
         memory_history: None,
+        sensitive_pairs: None,
     };
     let settings = StepSettings {
         learning_rate: 0.01,

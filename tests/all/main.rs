@@ -17,6 +17,7 @@ mod golden_networks;
 mod golden_whitening;
 mod gpu_augmentation;
 mod initial_weights;
+mod isw;
 mod memory_data;
 mod method_keys;
 mod norms;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use training::method::{Method, Order};
-use training::recipe::Recipe;
+use training::recipe::{IswRecipe, Recipe};
 
 use crate::toy::{project, recipe_text};
 
@@ -183,6 +183,46 @@ fn a_memory_needs_a_layer_of_features() {
 }
 
 #[test]
+fn isw_has_the_references_values_where_it_lists_no_others() {
+    let keys = ["model.normalization=isw", "model.isw.statistics_after_steps=20"];
+    let recipe = parse(&pin(), &keys).unwrap();
+    let expected = IswRecipe {
+        statistics_after_steps: 20,
+        trials: 10,
+        images_per_trial: 500,
+        clusters: 3,
+        weight: 0.6,
+    };
+    assert_eq!(recipe.model.isw, Some(expected));
+    assert_eq!(recipe.network(19).whitening.map(|whitening| whitening.weight), Some(0.6));
+    let in_file = pin().replace("normalization = \"batch\"", "normalization = \"isw\"")
+        + "\n[model.isw]\nstatistics_after_steps = 20\n";
+    assert_eq!(parse(&in_file, &[]).unwrap(), recipe);
+    assert_eq!(parse(&recipe.to_toml().unwrap(), &[]).unwrap(), recipe);
+    assert_eq!(parse(&pin(), &[]).unwrap().model.isw, None);
+}
+
+#[test]
+fn statistics_that_no_run_can_take_are_refused_by_key() {
+    for (key, expected) in [
+        ("trials=0", "trials is 0, expected 1 to 1000"),
+        ("images_per_trial=0", "images_per_trial is 0, expected 1 to 1000000"),
+        ("clusters=1", "clusters is 1, expected 2 to 1000"),
+        ("weight=-0.5", "weight is -0.5, expected 0 to 1e6"),
+        ("weight=nan", "weight is NaN"),
+        ("statistics_after_steps=700", "statistics_after_steps is 700, expected fewer than"),
+    ] {
+        let first = ["model.normalization=isw", "model.isw.statistics_after_steps=0"];
+        let key = format!("model.isw.{key}");
+        let failure = parse(&pin(), &[first[0], first[1], &key]).unwrap_err();
+        assert!(failure.contains(&format!("model.isw.{expected}")), "{failure}");
+    }
+    let keys = ["model.normalization=isw", "model.isw=3"];
+    let failure = parse(&pin(), &keys).unwrap_err();
+    assert!(failure.contains("model.isw is 3, expected a table"), "{failure}");
+}
+
+#[test]
 fn mobile_backbones_take_the_norms_that_fit_them() {
     let text = pin().replace("blocks = [1, 1, 1, 1]\n", "");
     let with = |backbone: &str, norms: &str| {
@@ -205,11 +245,16 @@ fn mobile_backbones_take_the_norms_that_fit_them() {
 #[test]
 fn contradictions_name_key_value_and_what_is_expected() {
     for (key, expected) in [
-        ("model.width_divisor=3", "model.width_divisor is 3, expected 1, 2, 4, 8 or 16"),
+        ("model.width_divisor=3", "model.width_divisor is 3, expected 1, 2, 4, 8, 16 or 32"),
         ("model.output_stride=4", "model.output_stride is 4"),
         ("model.name=fcn8s", "model.aspp_rates is [1, 2, 3], expected 0 dilations"),
         ("model.name=unet", "model.name: unknown variant `unet`"),
-        ("model.normalization=isw", "model.normalization is isw, expected another one"),
+        (
+            "model.normalization=isw",
+            "model.isw.statistics_after_steps is 4458, expected fewer than the run's 700 steps",
+        ),
+        ("model.isw.trials=2", "model.isw is a table, expected none where model.normalization"),
+        ("model.isw.trails=2", "no table isw"),
         ("model.normalization=group", "model.normalization: unknown variant `group`"),
         ("model.backbone=vgg16", "model.backbone: unknown variant `vgg16`"),
         ("model.backbone=mobilenet_v2", "model.blocks is [1, 1, 1, 1], expected no such key"),

@@ -31,6 +31,8 @@ mod sampling;
 mod stats;
 #[cfg(test)]
 mod test_storage;
+mod view_pairs;
+mod view_renderer;
 mod watch;
 mod worker;
 
@@ -52,3 +54,4 @@ pub use roles::{MetaRole, MetaSplit, Roles, StrongStream, meta_split};
 pub use sampling::{Sampling, Shares};
 pub use simd_level::Level;
 pub use stats::LoaderStats;
+pub use view_pairs::{ViewPair, ViewPairs, ViewTrials};

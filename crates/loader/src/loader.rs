@@ -24,7 +24,7 @@ use crate::worker::{Shared, work};
 
 /// How long the end of a loader waits for its workers. Rendering a sample takes a small part of it;
 /// a worker that takes longer waits for storage.
-const LONGEST_GOODBYE: Duration = Duration::from_millis(500);
+pub(crate) const LONGEST_GOODBYE: Duration = Duration::from_millis(500);
 
 /// How often a loader that waits looks whether its workers get on.
 const LOOKS_PER_PATIENCE: u32 = 8;
@@ -220,7 +220,8 @@ impl Loader {
 
     /// The error of a stream whose batches do not come.
     fn stalled(&self) -> LoaderError {
-        let reading = self.shared.watch.in_words(&self.shared.plan);
+        let streams = &self.shared.plan.streams;
+        let reading = self.shared.watch.in_words(|stream| &streams[stream].domain);
         let patience = self.shared.options.patience.unwrap_or_default();
         LoaderError::Stalled { batch: self.due, patience, reading }
     }

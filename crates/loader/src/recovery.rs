@@ -2,27 +2,26 @@
 
 use shard_format::{DamagedTile, ReadError, TileId};
 
-use crate::assembly::Slot;
-use crate::class_uniform::tile_centre;
-use crate::domain::Located;
+use crate::domain::{Domain, Located};
 use crate::error::LoaderError;
 use crate::faults::{Fault, FaultPolicy, Remedy};
-use crate::plan::{Place, Stream};
-use crate::renderer::SampleRenderer;
-use crate::request::{Rendered, Request};
-use crate::worker::Shared;
+use crate::request::Rendered;
 
 /// Samples that are tried in the place of a damaged one. Damage is rare; a dataset where this many
 /// neighbours of an order are damaged should not be trained on.
 const MOST_SUBSTITUTES: u64 = 16;
 
-/// The task of filling one place.
-pub(crate) struct Rendering<'a> {
-    pub(crate) shared: &'a Shared,
-    /// The worker's number.
-    pub(crate) worker: usize,
-    pub(crate) slot: Slot,
-    pub(crate) place: &'a Place,
+/// A place that is to be filled with a sample.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Filling<'a> {
+    pub(crate) domain: &'a Domain,
+    /// The stream's number within its domain.
+    pub(crate) stream: u32,
+    /// The stream's place in the options.
+    pub(crate) stream_index: usize,
+    /// The sample's place in the stream's part of the batch.
+    pub(crate) slot: usize,
+    pub(crate) policy: FaultPolicy,
 }
 
 /// What a place shows.
@@ -41,26 +40,22 @@ enum Attempt {
 
 type Damage = (Option<TileId>, shard_format::Fault);
 
-impl Rendering<'_> {
-    /// Renders the sample, or the first of those after it that can be read; none if the consumer
-    /// is gone.
+impl Filling<'_> {
+    /// Renders sample `choose(0)` of the domain, or the first of `choose(1)`, ... that can be read;
+    /// none if the consumer is gone. `render` gets the sample's number, and whether it is the
+    /// planned one.
     pub(crate) fn run(
         &self,
-        renderer: &mut SampleRenderer,
-        planes: &mut [u8],
-        labels: &mut [u8],
+        choose: impl Fn(u64) -> usize,
+        mut render: impl FnMut(usize, bool) -> Result<Rendered, ReadError>,
     ) -> Option<Result<Shown, LoaderError>> {
-        let stream = self.stream();
-        let most = MOST_SUBSTITUTES.min(stream.domain.len() as u64 - 1);
+        let most = MOST_SUBSTITUTES.min(self.domain.len() as u64 - 1);
         // Damaged samples by their numbers; what replaced them is known at the end.
         let mut left_out: Vec<(usize, Vec<Damage>)> = Vec::new();
         let mut attempt = 0;
         loop {
-            let sample = match attempt {
-                0 => self.place.sample,
-                _ => self.shared.plan.substitute(stream, self.place, attempt),
-            };
-            match self.attempt(sample, attempt == 0, renderer, (planes, labels)) {
+            let sample = choose(attempt);
+            match self.judge(sample, render(sample, attempt == 0)) {
                 Err(error) => return Some(Err(error)),
                 Ok(Attempt::Stopped) => return None,
                 Ok(Attempt::Done(masked)) => {
@@ -68,8 +63,8 @@ impl Rendering<'_> {
                 }
                 Ok(Attempt::Unusable(_, error)) if attempt == most => {
                     let source = Box::new(error);
-                    let domain = stream.domain.name.clone();
-                    let first = stream.domain.locate(self.place.sample).info().id.clone();
+                    let domain = self.domain.name.clone();
+                    let first = self.domain.locate(choose(0)).info().id.clone();
                     return Some(Err(LoaderError::NoSubstitute {
                         domain,
                         first,
@@ -83,31 +78,14 @@ impl Rendering<'_> {
         }
     }
 
-    fn stream(&self) -> &Stream {
-        &self.shared.plan.streams[self.slot.stream]
-    }
-
-    /// Renders one sample; an error is one that no substitute mends.
-    fn attempt(
+    /// What the policy makes of one sample; an error is one that no substitute mends.
+    fn judge(
         &self,
         sample: usize,
-        is_planned: bool,
-        renderer: &mut SampleRenderer,
-        (planes, labels): (&mut [u8], &mut [u8]),
+        rendered: Result<Rendered, ReadError>,
     ) -> Result<Attempt, LoaderError> {
-        let (shared, located) = (self.shared, self.stream().domain.locate(sample));
-        shared.watch.begin(self.worker, self.slot.stream, sample);
-        let info = located.info();
-        let pick = self.place.pick.filter(|_| is_planned);
-        let policy = shared.options.faults;
-        let request = Request {
-            focus: pick.map(|pick| tile_centre(pick.tile, (info.width, info.height))),
-            masks: policy == FaultPolicy::MaskTile,
-            stop: Some(&shared.stop),
-            ..Request::new(located.dataset, located.sample, self.place.key)
-        };
-        let mut clock = shared.counters.stage_clock();
-        match renderer.run(&request, planes, labels, &mut clock) {
+        let located = self.domain.locate(sample);
+        match rendered {
             Ok(Rendered::Stopped) => Ok(Attempt::Stopped),
             Ok(Rendered::Whole(masked)) => Ok(Attempt::Done(damages(masked))),
             Ok(Rendered::Lost(tiles)) => Ok(Attempt::Unusable(damages(tiles), self.lost(&located))),
@@ -115,7 +93,7 @@ impl Rendering<'_> {
                 let damage = error.damage().map(|(tile, fault)| (tile, fault.clone()));
                 let error = self.unreadable(&located, error);
                 match damage {
-                    Some(damage) if policy != FaultPolicy::Strict => {
+                    Some(damage) if self.policy != FaultPolicy::Strict => {
                         Ok(Attempt::Unusable(vec![damage], error))
                     }
                     _ => Err(error),
@@ -130,7 +108,7 @@ impl Rendering<'_> {
         masked: Vec<Damage>,
         left_out: Vec<(usize, Vec<Damage>)>,
     ) -> Shown {
-        let id = || self.stream().domain.locate(sample).info().id.clone();
+        let id = || self.domain.locate(sample).info().id.clone();
         let substitute = (!left_out.is_empty()).then(|| (sample, id()));
         let replaced = || Remedy::Substituted { sample, id: id() };
         let left_out = left_out
@@ -142,16 +120,15 @@ impl Rendering<'_> {
     }
 
     fn fault(&self, sample: usize, (tile, fault): Damage, remedy: Remedy) -> Fault {
-        let stream = self.stream();
-        let located = stream.domain.locate(sample);
+        let located = self.domain.locate(sample);
         // The sample exists, so the shard does.
         let path = located.dataset.shard_path(located.sample).unwrap_or(located.path);
         Fault {
             path: path.to_owned(),
-            domain: stream.domain.name.clone(),
-            stream: stream.number,
-            stream_index: self.slot.stream,
-            slot: self.slot.sample,
+            domain: self.domain.name.clone(),
+            stream: self.stream,
+            stream_index: self.stream_index,
+            slot: self.slot,
             sample,
             id: located.info().id.clone(),
             tile,
@@ -163,7 +140,7 @@ impl Rendering<'_> {
     fn unreadable(&self, located: &Located<'_>, error: ReadError) -> LoaderError {
         LoaderError::Sample {
             path: located.path.to_owned(),
-            domain: self.stream().domain.name.clone(),
+            domain: self.domain.name.clone(),
             sample: located.sample,
             id: located.info().id.clone(),
             source: Box::new(error),
@@ -173,7 +150,7 @@ impl Rendering<'_> {
     fn lost(&self, located: &Located<'_>) -> LoaderError {
         LoaderError::Lost {
             path: located.path.to_owned(),
-            domain: self.stream().domain.name.clone(),
+            domain: self.domain.name.clone(),
             sample: located.sample,
             id: located.info().id.clone(),
         }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use shard_store::Stats;
 
 use crate::batch::Batch;
-use crate::faults::Remedy;
+use crate::faults::{Fault, Remedy};
 use crate::renderer::Stage;
 
 /// A loader's counters since its start, or [since](Self::since) an earlier look at them.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LoaderStats {
     /// Samples rendered by the workers.
     pub decoded_samples: u64,
@@ -137,9 +137,14 @@ impl Deliveries {
             self.samples += 1;
             self.class_uniform_samples += u64::from(tag.class.is_some());
         }
-        self.faults += batch.faults.len() as u64;
+        self.count_faults(&batch.faults);
+    }
+
+    /// Counts the damage that was met in something that is handed out.
+    pub(crate) fn count_faults(&mut self, faults: &[Fault]) {
+        self.faults += faults.len() as u64;
         let mut last_substituted = None;
-        for fault in &batch.faults {
+        for fault in faults {
             match fault.remedy {
                 Remedy::Masked => self.masked_tiles += 1,
                 // Several damaged samples may stand behind one that took their place.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::plan::Plan;
+use crate::domain::Domain;
 
 /// One entry for each worker.
 #[derive(Debug)]
@@ -36,14 +36,14 @@ impl Watch {
     }
 
     /// Which samples are being read, from where and for how long, the one longest read first.
-    pub(crate) fn in_words(&self, plan: &Plan) -> String {
+    pub(crate) fn in_words<'a>(&self, domain_of: impl Fn(usize) -> &'a Domain) -> String {
         let mut readings: Vec<Reading> = self.0.iter().filter_map(|entry| *lock(entry)).collect();
         readings.sort_by_key(|reading| reading.since);
         let mut named: Vec<String> = readings
             .iter()
             .take(MOST_NAMED)
             .map(|reading| {
-                let domain = &plan.streams[reading.stream].domain;
+                let domain = domain_of(reading.stream);
                 let located = domain.locate(reading.sample);
                 let (id, name, path) = (&located.info().id, &domain.name, located.path.display());
                 let secs = reading.since.elapsed().as_secs();

@@ -8,13 +8,16 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::assembly::Finished;
 use crate::buffers::Pool;
+use crate::class_uniform::tile_centre;
+use crate::domain::Domain;
 use crate::error::LoaderError;
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultPolicy};
 use crate::jobs::Job;
 use crate::options::LoaderOptions;
 use crate::plan::Plan;
-use crate::recovery::Rendering;
+use crate::recovery::Filling;
 use crate::renderer::SampleRenderer;
+use crate::request::Request;
 use crate::stats::Counters;
 use crate::watch::Watch;
 
@@ -49,7 +52,8 @@ pub(crate) fn work(
             Err(panic) => {
                 // What it holds may be half-changed; nothing of it is used again.
                 worker = Worker::new(shared, number);
-                Err(panicked(shared, &job, panic.as_ref()))
+                let domain = &shared.plan.streams[job.slot.stream].domain;
+                Err(panicked(domain, job.place.sample, panic.as_ref()))
             }
         };
         shared.watch.end(number);
@@ -75,32 +79,52 @@ impl<'a> Worker<'a> {
 
     /// Puts a sample into its batch; none if the consumer is gone.
     fn render(&mut self, job: &Job) -> Option<Result<Vec<Fault>, LoaderError>> {
-        let options = &self.shared.options;
+        let shared = self.shared;
+        let options = &shared.options;
         let augment = if job.strong { options.strong_augment } else { options.augment };
         self.renderer.set_augment(augment);
-        let rendering = Rendering {
-            shared: self.shared,
-            worker: self.number,
-            slot: job.slot,
-            place: &job.place,
+        let (place, stream) = (&job.place, &shared.plan.streams[job.slot.stream]);
+        let filling = Filling {
+            domain: &stream.domain,
+            stream: stream.number,
+            stream_index: job.slot.stream,
+            slot: job.slot.sample,
+            policy: options.faults,
         };
-        let mut pixels = job.batch.claim(job.slot, &self.shared.pool);
-        let shown = rendering.run(&mut self.renderer, &mut pixels.planes, &mut pixels.labels)?;
+        let mut pixels = job.batch.claim(job.slot, &shared.pool);
+        let choose = |attempt| match attempt {
+            0 => place.sample,
+            _ => shared.plan.substitute(stream, place, attempt),
+        };
+        let shown = filling.run(choose, |sample, is_planned| {
+            shared.watch.begin(self.number, job.slot.stream, sample);
+            let located = stream.domain.locate(sample);
+            let info = located.info();
+            let pick = place.pick.filter(|_| is_planned);
+            let request = Request {
+                focus: pick.map(|pick| tile_centre(pick.tile, (info.width, info.height))),
+                masks: options.faults == FaultPolicy::MaskTile,
+                stop: Some(&shared.stop),
+                ..Request::new(located.dataset, located.sample, place.key)
+            };
+            let mut clock = shared.counters.stage_clock();
+            self.renderer.run(&request, &mut pixels.planes, &mut pixels.labels, &mut clock)
+        })?;
         Some(shown.map(|shown| {
             job.batch.fill(job.slot, pixels, |tag| {
                 if let Some((sample, id)) = shown.substitute {
                     (tag.sample, tag.id, tag.class) = (sample, id, None);
                 }
             });
-            self.shared.counters.count_sample();
+            shared.counters.count_sample();
             shown.faults
         }))
     }
 }
 
-fn panicked(shared: &Shared, job: &Job, panic: &(dyn Any + Send)) -> LoaderError {
-    let domain = &shared.plan.streams[job.slot.stream].domain;
-    let located = domain.locate(job.place.sample);
+/// The error of a thread that panicked over a sample of a domain.
+pub(crate) fn panicked(domain: &Domain, sample: usize, panic: &(dyn Any + Send)) -> LoaderError {
+    let located = domain.locate(sample);
     let message = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

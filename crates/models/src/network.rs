@@ -45,7 +45,8 @@ pub struct NetworkConfig {
     pub backbone: BackboneName,
     /// Blocks per stage where they are not the backbone's; ResNets only.
     pub blocks: Option<[usize; 4]>,
-    /// All widths are those of the originals divided by this; 1, 2, 4, 8 or 16.
+    /// All widths are those of the originals divided by this; 1, 2, 4, 8 or 16, on
+    /// ResNets also 32.
     pub width_divisor: usize,
     /// Input pixels per pixel of the last stage: 8, 16 or 32.
     pub output_stride: usize,

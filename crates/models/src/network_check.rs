@@ -3,8 +3,8 @@
 use crate::network::NetworkConfig;
 use crate::normalization::places::NormPlacesError;
 
-/// Widths are divided by one of these.
-const WIDTH_DIVISORS: [usize; 5] = [1, 2, 4, 8, 16];
+/// Widths are divided by one of these; by the last where the narrowest layer has that many channels.
+const WIDTH_DIVISORS: [usize; 6] = [1, 2, 4, 8, 16, 32];
 const OUTPUT_STRIDES: [usize; 3] = [8, 16, 32];
 /// Most blocks of a stage, and the largest dilation: beyond any that was ever trained.
 const BLOCKS_MAX: usize = 100;
@@ -64,8 +64,12 @@ impl NetworkConfig {
         if let Some(rate) = rates.find(|rate| !(1..=DILATION_MAX).contains(*rate)) {
             return wrong("aspp_rates", rate, format!("1 to {DILATION_MAX}"));
         }
-        if !WIDTH_DIVISORS.contains(&self.width_divisor) {
-            return wrong("width_divisor", self.width_divisor, "1, 2, 4, 8 or 16");
+        let (divisors, expected) = match self.backbone.has_free_blocks() {
+            true => (&WIDTH_DIVISORS[..], "1, 2, 4, 8, 16 or 32"),
+            false => (&WIDTH_DIVISORS[..5], "1, 2, 4, 8 or 16 with this backbone"),
+        };
+        if !divisors.contains(&self.width_divisor) {
+            return wrong("width_divisor", self.width_divisor, expected);
         }
         if !OUTPUT_STRIDES.contains(&self.output_stride) {
             return wrong("output_stride", self.output_stride, "8, 16 or 32");

@@ -8,7 +8,7 @@ use crate::backbone::{Backbone, BackboneConfig, BackboneName};
 use crate::layout::tensor_from;
 use crate::mode::{Mode, Plain};
 use crate::network::{ModelName, Network, NetworkConfig};
-use crate::normalization::places::NormPlaces;
+use crate::normalization::places::{NormKind, NormPlaces};
 use crate::normalization::presets::NormPreset;
 use crate::pass::{Normalization, Pass};
 use crate::random::Stream;
@@ -238,4 +238,30 @@ fn mobile_backbones_start_as_torchvisions() {
     let bound = 464f64.sqrt().recip();
     assert!(is_near(deviation, bound / 3f64.sqrt()), "{deviation}");
     assert!(largest <= bound && is_near(largest, bound), "{largest}");
+}
+
+#[test]
+fn whitening_maps_are_those_of_the_whole_pass() {
+    let lasts: [(_, &[usize]); 4] =
+        [(ResNet18, &[1, 3]), (ResNet50, &[1, 3]), (MobileNetV2, &[1]), (ShuffleNetV2, &[1])];
+    for (backbone, lasts) in lasts {
+        let config = narrow(ModelName::DeepLabV3Plus, backbone, 16).config;
+        let mut places = NormPreset::Isw.places();
+        for &last in lasts {
+            places.stages[last] = NormKind::InstanceWhitening;
+            let network = Network::new(NetworkConfig { normalization: places, ..config.clone() });
+            let running = network.layout.init_statistics(&Device::flex(), DType::F64);
+            let image = || random("image", 2 * 3 * 32 * 48).reshape([2, 3, 32, 48]);
+            let pass = || {
+                let parameters = parameters(&network);
+                Pass::<Plain>::new(&network.layout, parameters, &running, Normalization::Running)
+            };
+            let whole = network.encode(&mut pass(), image()).whitened;
+            let maps = network.backbone.whitening_maps(&mut pass(), image());
+            assert_eq!(maps.len(), places.whitening_layers());
+            for (map, expected) in maps.into_iter().zip(whole) {
+                assert_eq!(map.into_data(), expected.into_data());
+            }
+        }
+    }
 }

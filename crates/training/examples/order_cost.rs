@@ -115,6 +115,7 @@ fn measure(variant: Variant, sizes: &Sizes) -> (f64, f64) {
         statistics: network.layout.init_statistics(&device, DType::F32),
         memory: Some(slots),
         memory_history: None,
+        sensitive_pairs: None,
     };
     let order = match variant {
         Variant::SecondOrder | Variant::SecondOrderCheckpointed => Order::Second,

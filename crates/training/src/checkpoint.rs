@@ -6,7 +6,8 @@ use std::path::Path;
 use burn::tensor::{DType, Device, Tensor};
 use models::layout::tensor_from;
 use models::network::Network;
-use models::weights::{self, MEMORY_KEY, WeightsError};
+use models::normalization::sensitivity::{SensitivePairs, SensitivityError};
+use models::weights::{self, HostTensor, MEMORY_KEY, NamedTensors, WeightsError};
 
 use crate::memory_history::MemoryHistory;
 use crate::state::State;
@@ -16,6 +17,8 @@ pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
 const STEP_KEY: &str = "pinmem.step";
 const MOMENTUM_PREFIX: &str = "momentum.";
+/// Prefix of the pairs that ISW whitens, one mask for each layer.
+const SENSITIVE_PAIRS_PREFIX: &str = "pinmem.sensitive_pairs.";
 
 /// What can go wrong with a checkpoint.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,16 @@ pub enum CheckpointError {
     NoStep {
         /// The file.
         path: std::path::PathBuf,
+    },
+    /// A stored mask is not one.
+    #[error("{}: tensor {name}: {source}", path.display())]
+    SensitivePairs {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The tensor.
+        name: String,
+        /// What is wrong with it.
+        source: SensitivityError,
     },
     /// The file cannot be written.
     #[error("{}: cannot be written: {source}", path.display())]
@@ -54,6 +67,9 @@ pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), Checkpo
     }
     if let Some(memory) = &state.memory {
         named.insert(MEMORY_KEY.to_owned(), weights::host_tensor(memory, &memory.dims()));
+    }
+    for (layer, pairs) in state.sensitive_pairs.iter().flatten().enumerate() {
+        named.insert(format!("{SENSITIVE_PAIRS_PREFIX}{layer}"), pairs.to_host_tensor());
     }
     if let Some(history) = &state.memory_history {
         named.extend(history.named_tensors());
@@ -91,7 +107,37 @@ pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, Ch
             (Some(upload(values, device).reshape(shape)), Some(history))
         }
     };
-    Ok(State { step, parameters, momentum, statistics, memory, memory_history })
+    let sensitive_pairs = sensitive_pairs(&named, path, network, step)?;
+    Ok(State { step, parameters, momentum, statistics, memory, memory_history, sensitive_pairs })
+}
+
+/// The pairs that ISW whitens, which a file has once it is beyond the step of their statistics.
+fn sensitive_pairs(
+    named: &NamedTensors,
+    path: &Path,
+    network: &Network,
+    step: u64,
+) -> Result<Option<Vec<SensitivePairs>>, CheckpointError> {
+    let config = &network.config;
+    let Some(after) = config.whitening.and_then(|whitening| whitening.statistics_after_steps())
+    else {
+        return Ok(None);
+    };
+    let name = |layer: usize| format!("{SENSITIVE_PAIRS_PREFIX}{layer}");
+    // At that very step they may or may not be there yet.
+    if step < after || (step == after && !named.contains_key(&name(0))) {
+        return Ok(None);
+    }
+    let channels = config.normalization.whitened(&network.backbone.place_channels());
+    let read = |(layer, channels): (usize, usize)| {
+        let shape = [channels; 2];
+        let values = weights::find(named, path, &name(layer), &shape)?;
+        let tensor = HostTensor { shape: shape.to_vec(), values: values.to_vec() };
+        SensitivePairs::from_host_tensor(&tensor).map_err(|source| {
+            CheckpointError::SensitivePairs { path: path.to_owned(), name: name(layer), source }
+        })
+    };
+    channels.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Some)
 }
 
 /// Steps that a checkpoint's metadata says were taken; `path` is named in errors.

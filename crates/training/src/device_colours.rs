@@ -45,6 +45,13 @@ impl DeviceColours {
             parameters(ColourDraw::of(augment, key))
         })
     }
+
+    /// The colours of a pair of views: the strong ones of `key`, and none.
+    #[must_use]
+    pub fn of_views(&self, key: SampleKey) -> [ColourParameters; 2] {
+        let plain = self.strong_augment.without_colours();
+        [self.strong_augment, plain].map(|augment| parameters(ColourDraw::of(&augment, key)))
+    }
 }
 
 /// The loader's draw as the shaders take it.

@@ -50,6 +50,9 @@ pub struct MetricsLine {
     /// Whether any pass had no labelled pixel.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub empty_labels: bool,
+    /// Pairs of channels that ISW whitens, for each layer; none before their statistics.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sensitive_pairs: Vec<usize>,
 }
 
 impl MetricsLine {
@@ -96,6 +99,7 @@ impl MetricsLine {
             outer_gradient_norm,
             second_order_norm,
             empty_labels: report.empty_labels,
+            sensitive_pairs: Vec::new(),
         }
     }
 
@@ -151,6 +155,7 @@ pub fn curves(run_dir: &Path) -> io::Result<Vec<Curve>> {
         curve("segmentation loss (meta-test)", false, &|l| l.outer.get("segmentation").copied()),
         curve("feature cohesion loss", false, &|l| l.inner.get("cohesion").copied()),
         curve("memory divergence loss", false, &|l| l.inner.get("divergence").copied()),
+        curve("instance whitening loss", false, &|l| l.inner.get("whitening").copied()),
         curve("inner gradient norm", true, &|l| Some(l.inner_gradient_norm)),
         curve("outer gradient norm", true, &|l| l.outer_gradient_norm),
         curve("second-order term norm", true, &|l| l.second_order_norm),

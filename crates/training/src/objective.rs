@@ -6,6 +6,8 @@ use models::labels::{LabelBatch, LabelMaps, PixelTargets};
 use models::memory::{self, Noise, ReadOptions, UpdateNetwork, WriteOptions};
 use models::mode::Mode;
 use models::network::Network;
+use models::normalization::presets::{WhitenedPairs, Whitening};
+use models::normalization::sensitivity::SensitivePairs;
 use models::normalization::whitening_loss::{CovarianceMask, whitening_loss};
 use models::pass::Pass;
 use models::random::Stream;
@@ -62,6 +64,17 @@ pub struct MemoryInput<M: Mode> {
     pub write: bool,
 }
 
+/// What the losses are measured by.
+#[derive(Clone, Copy, Debug)]
+pub struct Criteria<'a> {
+    /// Losses and their weights.
+    pub method: &'a Method,
+    /// Noise of a Gumbel read.
+    pub noise: Stream,
+    /// The pairs that ISW whitens, for each layer; before they are known it has no loss.
+    pub sensitive_pairs: Option<&'a [SensitivePairs]>,
+}
+
 /// Result of [`run`].
 pub struct Outcome<M: Mode> {
     /// Losses.
@@ -70,14 +83,15 @@ pub struct Outcome<M: Mode> {
     pub written: Option<M::T<2>>,
 }
 
-/// Forward pass of `samples` with all losses that `method` asks for; `noise` feeds a Gumbel read.
+/// Forward pass of `samples` with all losses that the criteria ask for.
 pub fn run<M: Mode>(
     network: &Network,
     pass: &mut Pass<'_, M>,
     samples: &Samples,
     memory: Option<MemoryInput<M>>,
-    (method, noise): (&Method, Stream),
+    criteria: Criteria<'_>,
 ) -> Outcome<M> {
+    let Criteria { method, noise, sensitive_pairs } = criteria;
     let classes = network.config.classes;
     let encoded = network.encode(pass, M::constant(samples.image.clone()));
     let [batch, _, height, width] = M::value(&encoded.feature).dims();
@@ -125,16 +139,9 @@ pub fn run<M: Mode>(
     });
     let classification = classification.filter(|_| weights.classification > 0.0);
 
-    let whitening = network.config.whitening.map(|whitening| {
-        let masks: Vec<CovarianceMask> = encoded
-            .whitened
-            .iter()
-            .map(|map| {
-                let [_, channels, _, _] = M::dims(map);
-                CovarianceMask::all_pairs(channels, whitening.relaxation(), &device, dtype)
-            })
-            .collect();
-        (whitening_loss::<M>(&encoded.whitened, &masks), whitening.weight)
+    let whitening = network.config.whitening.and_then(|whitening| {
+        let masks = covariance_masks::<M>(whitening, &encoded.whitened, sensitive_pairs)?;
+        Some((whitening_loss::<M>(&encoded.whitened, &masks), whitening.weight))
     });
 
     let mut total = segmentation.clone();
@@ -155,6 +162,30 @@ pub fn run<M: Mode>(
     let terms =
         Terms { segmentation, auxiliary, cohesion, divergence, classification, whitening, total };
     Outcome { terms, written }
+}
+
+/// Which covariances of each whitening map count; none as long as ISW does not know its pairs.
+fn covariance_masks<M: Mode>(
+    whitening: Whitening,
+    maps: &[M::T<4>],
+    sensitive_pairs: Option<&[SensitivePairs]>,
+) -> Option<Vec<CovarianceMask>> {
+    let value = M::value(maps.first()?);
+    let (device, dtype) = (value.device(), value.dtype());
+    let masks = match whitening.pairs {
+        WhitenedPairs::Sensitive { .. } => {
+            let pairs = sensitive_pairs?.iter();
+            pairs.map(|pairs| CovarianceMask::sensitive(pairs, &device, dtype)).collect()
+        }
+        WhitenedPairs::All {} | WhitenedPairs::Relaxed { .. } => {
+            let channels = maps.iter().map(|map| M::dims(map)[1]);
+            let relaxation = whitening.relaxation();
+            channels
+                .map(|count| CovarianceMask::all_pairs(count, relaxation, &device, dtype))
+                .collect()
+        }
+    };
+    Some(masks)
 }
 
 /// Result of [`run_write`].

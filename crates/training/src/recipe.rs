@@ -2,11 +2,13 @@
 //!
 //! Every key must be there and no other: a run is what its recipe says. `[method]` may start from a
 //! `preset` and list only what differs, and so may `[augmentation.extra]`, all of which is off
-//! unless listed; the resolved recipe in the run folder lists all.
+//! unless listed, and `[model.isw]`, which has the reference's values; the resolved recipe in the
+//! run folder lists all.
 
 mod augmentation;
 mod check;
 mod data;
+mod isw;
 mod method_check;
 mod overrides;
 
@@ -24,9 +26,14 @@ use crate::schedule::Schedule;
 
 pub use augmentation::{AugmentationRecipe, ColoursOn, FilterRecipe, ModeRecipe};
 pub use data::{DamageRecipe, DataRecipe, SamplingRecipe, SourceRecipe};
+pub use isw::IswRecipe;
 use overrides::{
-    PRESET_OVERRIDE, apply_override, expand_defaults, expand_extra, expand_preset, override_preset,
+    PRESET_OVERRIDE, apply_override, expand_defaults, expand_extra, expand_isw, expand_preset,
+    override_preset,
 };
+
+/// The largest float that still means something; keeps infinities and NaN out.
+const LARGE: f64 = 1e6;
 
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +83,7 @@ pub struct ModelRecipe {
     /// starts at random. `train import` makes such files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
-    /// Divides all widths of the reference: 1, 2, 4, 8 or 16.
+    /// Divides all widths of the reference: 1, 2, 4, 8 or 16, on ResNets also 32.
     pub width_divisor: usize,
     /// Input pixels per feature pixel: 8, 16 or 32.
     pub output_stride: usize,
@@ -84,6 +91,9 @@ pub struct ModelRecipe {
     pub aspp_rates: Vec<usize>,
     /// What normalises: `batch`, `ibn-a`, `ibn`, `iw`, `irw`, `isw` or `switchable`.
     pub normalization: NormPreset,
+    /// The statistics and the loss of `isw`, which it alone has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isw: Option<IswRecipe>,
     /// Whether the network has a categorical memory.
     pub memory: bool,
     /// Batches (of all domains) that give the memory its first value.
@@ -180,6 +190,7 @@ impl Recipe {
         for text in overrides {
             apply_override(&mut table, text)?;
         }
+        expand_isw(&mut table).map_err(&parse)?;
         let mut recipe: Self = serde_path_to_error::deserialize(toml::Value::Table(table))
             .map_err(|error| parse(in_words(&error)))?;
         // Absolute, since the resolved recipe is read again from the run folder.
@@ -219,7 +230,10 @@ impl Recipe {
             output_stride: self.model.output_stride,
             aspp_rates: self.model.aspp_rates.clone(),
             normalization: self.model.normalization.places(),
-            whitening: self.model.normalization.whitening(),
+            whitening: match self.model.isw {
+                Some(isw) => Some(isw.whitening()),
+                None => self.model.normalization.whitening(),
+            },
             classes,
             memory: self.model.memory,
             update_network: self.method.update_network,

@@ -3,6 +3,7 @@
 //! The folder holds `recipe.toml` (resolved), `run.json` (classes, data, device),
 //! `metrics.jsonl`, `loading.jsonl`, with a memory `memory.jsonl`, and `checkpoint.safetensors`.
 
+mod covariance_statistics;
 mod damage;
 mod facts;
 mod first_memory;
@@ -21,6 +22,7 @@ use burn::tensor::Device;
 use evaluation::predictor::{Predictor, ReadSettings};
 use loader::{Loader, LoaderError};
 use models::network::Network;
+use models::normalization::sensitivity::SensitivityError;
 use models::weights::WeightsError;
 use shard_store::{StoreError, StoreOptions};
 
@@ -137,6 +139,9 @@ pub enum RunError {
     /// The checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The statistics of ISW.
+    #[error(transparent)]
+    Sensitivity(#[from] SensitivityError),
     /// A loss or a gradient is not a number.
     #[error(
         "step {step}: the {what} is {value}, expected a finite number; hint: lower \

@@ -3,6 +3,7 @@
 use burn::tensor::{DType, Device, Tensor};
 use models::mode::BatchStatistics;
 use models::network::Network;
+use models::normalization::sensitivity::SensitivePairs;
 
 use crate::memory_history::MemoryHistory;
 
@@ -21,6 +22,8 @@ pub struct State {
     pub memory: Option<Tensor<2>>,
     /// What became of it so far, once it has its first value; no step depends on it.
     pub memory_history: Option<MemoryHistory>,
+    /// The pairs of channels that ISW whitens, for each layer, once they were found.
+    pub sensitive_pairs: Option<Vec<SensitivePairs>>,
 }
 
 impl State {
@@ -39,6 +42,7 @@ impl State {
                 Tensor::zeros([config.classes, config.feature_channels()], (device, dtype))
             }),
             memory_history: None,
+            sensitive_pairs: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use models::random::Stream;
 use models::tangent::{Dual, Tangent};
 
 use crate::method::{ClassifierStep, Method, Order, OuterGradient};
-use crate::objective::{self, MemoryInput, Outcome, Samples, Terms};
+use crate::objective::{self, Criteria, MemoryInput, Outcome, Samples, Terms};
 use crate::optimizer::{SgdSettings, clipped, global_norm, sgd_step};
 use crate::state::State;
 
@@ -197,7 +197,8 @@ fn inner_pass(
     pass.dropout = dropout(settings, state.step, "inner dropout");
     let noise = Stream::new(settings.seed, state.step, "inner read noise");
     let memory = writing_memory::<Plain>(state);
-    let outcome = objective::run(network, &mut pass, samples, memory, (method, noise));
+    let outcome =
+        objective::run(network, &mut pass, samples, memory, criteria(state, method, noise));
     let gradients = outcome.terms.total.backward();
     Inner {
         losses: values(&outcome.terms),
@@ -238,7 +239,7 @@ fn outer_pass(
     let noise = Stream::new(settings.seed, state.step, "outer read noise");
     let memory = meta_memory.clone().map(|slots| MemoryInput { slots, write: false });
     let Outcome { terms, .. } =
-        objective::run(network, &mut pass, meta_test, memory, (method, noise));
+        objective::run(network, &mut pass, meta_test, memory, criteria(state, method, noise));
     let gradients = terms.total.backward();
     Outer {
         losses: values(&terms),
@@ -266,7 +267,8 @@ fn hessian_product(
     pass.dropout = dropout(settings, state.step, "inner dropout");
     let noise = Stream::new(settings.seed, state.step, "inner read noise");
     let memory = writing_memory::<Tangent>(state);
-    let outcome = objective::run(network, &mut pass, samples, memory, (method, noise));
+    let outcome =
+        objective::run(network, &mut pass, samples, memory, criteria(state, method, noise));
     match outcome.terms.total.tangent {
         Some(tangent) => gradients_of(&leaves, &tangent.backward()),
         None => vec![None; leaves.len()],
@@ -320,6 +322,7 @@ fn stepped(
         statistics: inner.statistics.clone(),
         memory,
         memory_history,
+        sensitive_pairs: state.sensitive_pairs.clone(),
     }
 }
 
@@ -334,6 +337,10 @@ fn training_pass<'a, M: Mode>(
 fn writing_memory<M: Mode>(state: &State) -> Option<MemoryInput<M>> {
     let slots = state.memory.clone()?;
     Some(MemoryInput { slots: M::constant(slots), write: true })
+}
+
+fn criteria<'a>(state: &'a State, method: &'a Method, noise: Stream) -> Criteria<'a> {
+    Criteria { method, noise, sensitive_pairs: state.sensitive_pairs.as_deref() }
 }
 
 fn dropout(settings: StepSettings, step: u64, purpose: &str) -> Option<Dropout> {

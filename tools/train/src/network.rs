@@ -49,7 +49,7 @@ pub struct NetworkFlags {
     #[arg(long, value_name = "N,N,N,N", value_parser = four, requires = "model",
           conflicts_with = "recipe")]
     pub blocks: Option<[usize; 4]>,
-    /// Divide all widths by 1, 2, 4, 8 or 16 [default: 1]
+    /// Divide all widths by 1, 2, 4, 8 or 16, on ResNets also by 32 [default: 1]
     #[arg(long, value_name = "N", requires = "model", conflicts_with = "recipe")]
     pub width_divisor: Option<usize>,
     /// Input pixels per feature pixel: 8, 16 or 32 [default: 8 of DeepLabV2, 32 of FCN-8s, else 16]
@@ -209,7 +209,7 @@ mod tests {
     fn what_no_network_can_be_is_refused_by_its_flag() {
         for (flags, expected) in [
             (&["--output-stride", "0"][..], "--output-stride is 0, expected 8, 16 or 32"),
-            (&["--width-divisor", "3"], "--width-divisor is 3, expected 1, 2, 4, 8 or 16"),
+            (&["--width-divisor", "3"], "--width-divisor is 3, expected 1, 2, 4, 8, 16 or 32"),
             (&["--aspp-rates", "6,12"], "--aspp-rates is [6, 12], expected 3 dilations"),
             (&["--blocks", "1,1,1"], "expected four whole numbers, such as 3,4,6,3"),
             (&["--backbone", "vgg16"], "unknown variant `vgg16`, expected one of `resnet18`"),

@@ -30,7 +30,11 @@ impl TerminalObserver {
 impl Observer for TerminalObserver {
     fn phase(&mut self, name: &str, done: u64, total: u64) {
         self.finish();
-        let unit = if name == "training" { "steps" } else { "batches" };
+        let unit = match name {
+            "training" => "steps",
+            "covariance statistics" => "images",
+            _ => "batches",
+        };
         let bar = Bar::new(format!("{}: {name}", self.name), unit, total);
         bar.start_at(done);
         self.bar = Some(bar);

@@ -195,7 +195,7 @@ fn a_summary_needs_no_recipe_where_flags_name_the_network() {
     let wrong = train(&["summary", "--model", "fcn8s", "--backbone", "vgg16"]);
     assert_fails_with(&wrong, &["--backbone", "unknown variant `vgg16`", "`mobilenet_v2`"]);
     let wrong = train(&["summary", "--model", "fcn8s", "--width-divisor", "3"]);
-    assert_fails_with(&wrong, &["--width-divisor is 3, expected 1, 2, 4, 8 or 16"]);
+    assert_fails_with(&wrong, &["--width-divisor is 3, expected 1, 2, 4, 8, 16 or 32"]);
     let both = train(&["summary", "recipe.toml", "--model", "fcn8s"]);
     assert_fails_with(&both, &["cannot be used with"]);
 }

@@ -11,6 +11,7 @@ mod roles;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod views;
 
 use loader::{Batch, Loader, LoaderOptions};
 

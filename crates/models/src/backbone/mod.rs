@@ -171,6 +171,16 @@ impl Backbone {
             Self::ShuffleNetV2(shufflenet) => shufflenet.run(pass, image),
         }
     }
+
+    /// What instance whitening gives for an image `[B, 3, H, W]`, the same as in
+    /// [`run`](Self::run); in a ResNet the stages behind the last one that whitens do not run.
+    pub fn whitening_maps<M: Mode>(&self, pass: &mut Pass<'_, M>, image: M::T<4>) -> Vec<M::T<4>> {
+        match self {
+            Self::ResNet(resnet) => resnet.whitening_maps(pass, image),
+            Self::MobileNetV2(mobilenet) => mobilenet.run(pass, image).whitened,
+            Self::ShuffleNetV2(shufflenet) => shufflenet.run(pass, image).whitened,
+        }
+    }
 }
 
 /// Stride and dilation of stage `stage` at an output stride: strides beyond it become dilation.

@@ -7,7 +7,7 @@
 
 use crate::layout::{Init, Layout};
 use crate::mode::{Conv, Mode};
-use crate::normalization::places::{NormPlace, NormPlaces};
+use crate::normalization::places::{NormKind, NormPlace, NormPlaces};
 use crate::pass::Pass;
 
 use super::{BackboneConfig, Stages, stride_and_dilation};
@@ -125,20 +125,47 @@ impl ResNet {
     }
 
     pub(super) fn run<M: Mode>(&self, pass: &mut Pass<'_, M>, image: M::T<4>) -> Stages<M> {
-        let stem = Conv { stride: 2, padding: 3, ..Conv::POINTWISE };
         let mut whitened = Vec::new();
+        let stages = self.run_stages(pass, image, 4, &mut whitened);
+        let stages = stages.try_into().ok().expect("invariant: four stages");
+        Stages { stages, whitened }
+    }
+
+    pub(super) fn whitening_maps<M: Mode>(
+        &self,
+        pass: &mut Pass<'_, M>,
+        image: M::T<4>,
+    ) -> Vec<M::T<4>> {
+        let is_whitened = |kind: &NormKind| *kind == NormKind::InstanceWhitening;
+        let end = self.places.stages.iter().rposition(is_whitened).map_or(0, |last| last + 1);
+        let mut whitened = Vec::new();
+        drop(self.run_stages(pass, image, end, &mut whitened));
+        whitened
+    }
+
+    /// The stem, and the stages before number `end`.
+    fn run_stages<M: Mode>(
+        &self,
+        pass: &mut Pass<'_, M>,
+        image: M::T<4>,
+        end: usize,
+        whitened: &mut Vec<M::T<4>>,
+    ) -> Vec<M::T<4>> {
+        let stem = Conv { stride: 2, padding: 3, ..Conv::POINTWISE };
         let x = pass.conv("layer0.0", image, stem);
-        let x = self.places.apply(pass, "layer0.1", NormPlace::stem(2), x, &mut whitened);
+        let x = self.places.apply(pass, "layer0.1", NormPlace::stem(2), x, whitened);
         let mut x = M::max_pool3(M::relu(x));
-        let mut stages = Vec::with_capacity(4);
+        let mut stages = Vec::with_capacity(end);
         self.for_each_block(|place| {
-            x = self.run_block(pass, place, x.clone(), &mut whitened);
+            if place.stage >= end {
+                return;
+            }
+            x = self.run_block(pass, place, x.clone(), whitened);
             if place.is_last {
                 stages.push(x.clone());
             }
         });
-        let stages = stages.try_into().ok().expect("invariant: four stages");
-        Stages { stages, whitened }
+        stages
     }
 
     fn run_block<M: Mode>(

@@ -114,8 +114,16 @@ impl NormPlaces {
     /// Number of whitening maps that a pass collects.
     #[must_use]
     pub fn whitening_layers(&self) -> usize {
-        let kinds = self.stem.iter().chain(&self.stages);
-        kinds.filter(|kind| **kind == NormKind::InstanceWhitening).count()
+        self.whitened(&[0; 7]).len()
+    }
+
+    /// The channels of the whitening maps that a pass collects, in their order, of a backbone with
+    /// these `channels` at the seven places.
+    #[must_use]
+    pub fn whitened(&self, channels: &[usize; 7]) -> Vec<usize> {
+        let kinds = self.stem.iter().chain(&self.stages).zip(channels);
+        let is_whitened = |kind: &NormKind| *kind == NormKind::InstanceWhitening;
+        kinds.filter(|(kind, _)| is_whitened(kind)).map(|(_, &channels)| channels).collect()
     }
 
     /// Whether a backbone with these `channels` at the seven places, 0 where it has no such place,
@@ -295,6 +303,7 @@ mod tests {
             assert_eq!(map.into_data(), output.into_data());
         }
         assert_eq!(places.whitening_layers(), 3);
+        assert_eq!(places.whitened(&RESNET50), [64, 256, 512]);
     }
 
     #[test]

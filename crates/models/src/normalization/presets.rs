@@ -130,6 +130,15 @@ impl Whitening {
         }
     }
 
+    /// Steps without the loss, after which the statistics are taken that choose its pairs: ISW's.
+    #[must_use]
+    pub fn statistics_after_steps(&self) -> Option<u64> {
+        match self.pairs {
+            WhitenedPairs::Sensitive { statistics_after_steps, .. } => Some(statistics_after_steps),
+            WhitenedPairs::All {} | WhitenedPairs::Relaxed { .. } => None,
+        }
+    }
+
     /// Whether a run of a network with `places` can have this loss.
     ///
     /// # Errors

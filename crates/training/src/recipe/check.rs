@@ -7,15 +7,12 @@ use evaluation::protocol::{InferenceProtocol, NAMES};
 use kernels::BLUR_RADIUS_MAX;
 use loader::{BLUR_REACH, LoaderError};
 use models::network_check::NetworkError;
-use models::normalization::presets::NormPreset;
 
 use super::method_check::wrong_method;
-use super::{ColoursOn, Recipe, RecipeError, SamplingRecipe, SourceRecipe};
+use super::{ColoursOn, LARGE, Recipe, RecipeError, SamplingRecipe, SourceRecipe, isw};
 use crate::method::Algorithm;
 use crate::schedule::Decay;
 
-/// The largest float that still means something; keeps infinities and NaN out.
-const LARGE: f64 = 1e6;
 /// Crops and windows, in pixels.
 const SIDES: RangeInclusive<u64> = 32..=8192;
 
@@ -30,6 +27,7 @@ pub(super) fn check(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
     let finding = wrong_integer(recipe)
         .or_else(|| wrong_float(recipe))
         .or_else(|| wrong_choice(recipe))
+        .or_else(|| isw::wrong(recipe))
         .or_else(|| wrong_method(recipe))
         .or_else(|| wrong_combination(recipe));
     match finding {
@@ -102,12 +100,6 @@ fn wrong_choice(recipe: &Recipe) -> Finding {
     let finding = |key: &str, found: String, expected: &str| {
         Some((key.to_owned(), found, expected.to_owned()))
     };
-    let model = &recipe.model;
-    if model.normalization == NormPreset::Isw {
-        let expected = "another one: the covariance statistics that choose ISW's pairs are not \
-                        taken in training yet; \"irw\" is its form without them";
-        return finding("model.normalization", "isw".to_owned(), expected);
-    }
     if let Err(NetworkError { key, found, expected }) = recipe.network(1).check() {
         return finding(&format!("model.{key}"), found, &expected);
     }

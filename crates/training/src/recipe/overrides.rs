@@ -1,13 +1,21 @@
 //! Presets and overrides: what happens to a recipe's TOML before it is read.
 
-use super::RecipeError;
+use super::{IswRecipe, RecipeError};
 use crate::method::Method;
 
 /// How an override of the preset begins; it comes before the preset is expanded.
 pub(super) const PRESET_OVERRIDE: &str = "method.preset=";
 
-/// Keys of a path that a recipe may leave out and an override can add.
-const OPTIONAL_PATHS: [&str; 1] = ["model.weights"];
+/// Paths of keys that a recipe may leave out and an override can add.
+const OPTIONAL_PATHS: [&str; 7] = [
+    "model.weights",
+    "model.isw",
+    "model.isw.statistics_after_steps",
+    "model.isw.trials",
+    "model.isw.images_per_trial",
+    "model.isw.clusters",
+    "model.isw.weight",
+];
 
 /// Replaces the recipe's preset; what the recipe lists beside it stays.
 pub(super) fn override_preset(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
@@ -70,6 +78,25 @@ pub(super) fn expand_extra(table: &mut toml::Table) -> Result<(), String> {
     Ok(())
 }
 
+/// Fills `[model.isw]`, which a recipe with that normalisation has, keeping what is listed.
+pub(super) fn expand_isw(table: &mut toml::Table) -> Result<(), String> {
+    let Some(toml::Value::Table(model)) = table.get_mut("model") else { return Ok(()) };
+    let is_isw = model.get("normalization").and_then(toml::Value::as_str) == Some("isw");
+    // Where it has no business it is filled too, so that the error says that and nothing else.
+    if !is_isw && !model.contains_key("isw") {
+        return Ok(());
+    }
+    let mut isw =
+        toml::Table::try_from(IswRecipe::reference()).map_err(|error| error.to_string())?;
+    match model.remove("isw") {
+        None => {}
+        Some(toml::Value::Table(listed)) => merge(&mut isw, listed),
+        Some(other) => return Err(format!("model.isw is {other}, expected a table")),
+    }
+    drop(model.insert("isw".to_owned(), isw.into()));
+    Ok(())
+}
+
 fn merge(base: &mut toml::Table, over: toml::Table) {
     for (key, value) in over {
         match (base.get_mut(&key), value) {
@@ -99,6 +126,13 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
         }
         Err(_) => value.to_owned().into(),
     };
+    // The rest of that table is filled in later.
+    if key.starts_with("model.isw.")
+        && OPTIONAL_PATHS.contains(&key)
+        && let Some(toml::Value::Table(model)) = table.get_mut("model")
+    {
+        model.entry("isw").or_insert_with(|| toml::Table::new().into());
+    }
     let (parents, last) = key.rsplit_once('.').unwrap_or(("", key));
     let mut at = table;
     for part in parents.split('.').filter(|part| !part.is_empty()) {

@@ -1,6 +1,6 @@
 //! Damage on its way to the log.
 
-use loader::{Batch, Loader, LoaderStats};
+use loader::{Fault, LoaderStats};
 
 use super::log::Log;
 use super::{Observer, RunError};
@@ -13,12 +13,12 @@ pub(super) struct Damage {
 }
 
 impl Damage {
-    pub(super) fn new(batches: &Loader) -> Self {
-        Self { counted: batches.stats(), faults: Vec::new() }
+    pub(super) fn new(stats: LoaderStats) -> Self {
+        Self { counted: stats, faults: Vec::new() }
     }
 
-    pub(super) fn meet(&mut self, batch: &Batch, observer: &mut dyn Observer) {
-        let faults: Vec<String> = batch.faults.iter().map(ToString::to_string).collect();
+    pub(super) fn meet(&mut self, faults: &[Fault], observer: &mut dyn Observer) {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         observer.damaged(&faults);
         self.faults.extend(faults);
     }
@@ -28,8 +28,8 @@ impl Damage {
     }
 
     /// The next line.
-    pub(super) fn line(&mut self, step: u64, batches: &Loader) -> LoadingLine {
-        let (faults, stats) = (std::mem::take(&mut self.faults), batches.stats());
+    pub(super) fn line(&mut self, step: u64, stats: LoaderStats) -> LoadingLine {
+        let faults = std::mem::take(&mut self.faults);
         let line = LoadingLine::new(step, &stats.since(&self.counted), faults);
         self.counted = stats;
         line
@@ -39,9 +39,9 @@ impl Damage {
     pub(super) fn log_rest(
         mut self,
         step: u64,
-        batches: &Loader,
+        stats: LoaderStats,
         log: &mut Log<LoadingLine>,
     ) -> Result<(), RunError> {
-        if self.is_unlogged() { log.append(&self.line(step, batches)) } else { Ok(()) }
+        if self.is_unlogged() { log.append(&self.line(step, stats)) } else { Ok(()) }
     }
 }

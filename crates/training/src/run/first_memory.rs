@@ -42,11 +42,11 @@ pub(super) fn initialize(
         let (options, colours) = device_colours(recipe, options, &device);
         let upload = Upload { classes: network.config.classes, colours, device: &device };
         let mut batches = Loader::start(options)?;
-        let mut damage = Damage::new(&batches);
+        let mut damage = Damage::new(batches.stats());
         let outcome = (|| {
             while let Some(batch) = batches.next() {
                 let batch = batch?;
-                damage.meet(&batch, observer);
+                damage.meet(&batch.faults, observer);
                 let all: Vec<usize> = (0..batch.streams.len()).collect();
                 let samples = upload.samples(&batch, &all);
                 let mut pass = Pass::<Plain>::new(
@@ -63,7 +63,7 @@ pub(super) fn initialize(
             }
             Ok(())
         })();
-        damage.log_rest(state.step, &batches, loading)?;
+        damage.log_rest(state.step, batches.stats(), loading)?;
         outcome.map_err(|error: LoaderError| RunError::from(error))?;
     }
     state.memory = Some(init.finish());

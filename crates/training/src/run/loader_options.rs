@@ -2,13 +2,18 @@
 
 use burn::tensor::Device;
 use loader::{
-    ClassUniform, FaultPolicy, LoaderOptions, Roles, Sampling, StreamSource, StrongStream,
+    ClassUniform, FaultPolicy, LoaderError, LoaderOptions, Roles, Sampling, StreamSource,
+    StrongStream, ViewPairs, ViewTrials,
 };
+use models::random::mix;
 use shard_store::StoreOptions;
 
+use super::Machine;
 use crate::device_colours::DeviceColours;
 use crate::method::{Algorithm, StrongAugmentation};
-use crate::recipe::{ColoursOn, DamageRecipe, DataRecipe, Recipe, SamplingRecipe, SourceRecipe};
+use crate::recipe::{
+    ColoursOn, DamageRecipe, DataRecipe, IswRecipe, Recipe, SamplingRecipe, SourceRecipe,
+};
 
 /// Batches under way at least: some that are ready while others are rendered.
 const LEAST_PREFETCH_BATCHES: usize = 4;
@@ -73,6 +78,20 @@ pub(super) fn initial_options(
         strong: StrongStream::Nobody,
         ..loader_options(recipe, [0, count], store)
     }
+}
+
+/// The images of ISW's statistics: whole, under the strong colour jitter and the recipe's blur and
+/// as they are, in another order than that of training.
+pub(super) fn view_pairs(
+    recipe: &Recipe,
+    isw: &IswRecipe,
+    machine: Machine<'_>,
+) -> Result<(ViewPairs, Option<DeviceColours>), LoaderError> {
+    let seed = mix(recipe.seed ^ 0x636f_7661_7269);
+    let options = initial_options(recipe, seed, 0, machine.store);
+    let (options, colours) = device_colours(recipe, options, machine.device);
+    let trials = ViewTrials { trials: isw.trials, images: isw.images_per_trial };
+    Ok((ViewPairs::start(options, trials)?, colours))
 }
 
 /// What the loader does, and what of it the recipe leaves to the device.

@@ -1,6 +1,6 @@
 //! Step after step, with logs and checkpoints.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::Tensor;
 use evaluation::memory::MemoryLine;
@@ -11,7 +11,7 @@ use super::damage::Damage;
 use super::first_state::first_state;
 use super::loader_options::{device_colours, loader_options};
 use super::log::Log;
-use super::{Machine, Observer, RunError, RunFacts, first_memory};
+use super::{Machine, Observer, RunError, RunFacts, covariance_statistics, first_memory};
 use crate::batches::Upload;
 use crate::checkpoint::{self, CHECKPOINT_FILE};
 use crate::loading::{LOADING_FILE, LoadingLine};
@@ -19,7 +19,7 @@ use crate::memory_history::{MEMORY_FILE, MemoryHistory};
 use crate::method::{Algorithm, EmptyBatch};
 use crate::metrics::{METRICS_FILE, MetricsLine};
 use crate::optimizer::global_norm;
-use crate::recipe::Recipe;
+use crate::recipe::{IswRecipe, Recipe};
 use crate::state::State;
 use crate::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 
@@ -40,11 +40,10 @@ pub(super) fn train(
     } else {
         (checkpoint::load(&checkpoint_path, &network, device)?, false)
     };
-    let mut log =
-        Log::<MetricsLine>::open(out.join(METRICS_FILE), (!is_new).then_some(state.step))?;
+    let log = Log::<MetricsLine>::open(out.join(METRICS_FILE), (!is_new).then_some(state.step))?;
     let mut loading =
         Log::<LoadingLine>::open(out.join(LOADING_FILE), (!is_new).then_some(state.step))?;
-    let mut memory_log = match network.config.memory {
+    let memory_log = match network.config.memory {
         true => {
             Some(Log::<MemoryLine>::open(out.join(MEMORY_FILE), (!is_new).then_some(state.step))?)
         }
@@ -58,55 +57,115 @@ pub(super) fn train(
         state.memory_history = state.memory.as_ref().map(MemoryHistory::new);
         checkpoint::save(&checkpoint_path, &network, &state)?;
     }
-    observer.phase("training", state.step, recipe.steps);
-    if state.step >= recipe.steps {
-        return Ok(());
+    let mut training = Training {
+        recipe,
+        network: &network,
+        machine,
+        checkpoint_path,
+        log,
+        loading,
+        memory_log,
+        observer,
+    };
+    if let Some(isw) = &recipe.model.isw
+        && state.sensitive_pairs.is_none()
+    {
+        if state.step < isw.statistics_after_steps {
+            state = training.steps(state, isw.statistics_after_steps)?;
+        }
+        state = training.sensitive_pairs(state, isw)?;
     }
-    let options = loader_options(recipe, [state.step, recipe.steps], machine.store);
-    let (options, colours) = device_colours(recipe, options, device);
-    let upload = Upload { classes: network.config.classes, colours, device };
-    let mut batches = Loader::start(options)?;
-    let mut damage = Damage::new(&batches);
-    let outcome = (|| {
-        while let Some(batch) = batches.next() {
-            let batch = batch?;
-            damage.meet(&batch, observer);
-            let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
-            let (next, report, names) =
-                take_step(recipe, &network, &state, (&batch, &upload), rates);
-            batches.recycle(batch);
-            state = next;
-            let last = state.step == recipe.steps;
-            let logs = last || state.step.is_multiple_of(recipe.log_every_steps);
-            let saves = last || state.step.is_multiple_of(recipe.checkpoint_every_steps);
-            if logs || saves {
-                let mut line = MetricsLine::new(state.step, rates, &report);
-                [line.meta_train, line.meta_test] = names;
-                require_finite(&line, &state, recipe.method.empty_batch)?;
-                if logs {
-                    log.append(&line)?;
-                    if let Some(log) = &mut memory_log
-                        && let Some(line) = logged_memory(&mut state)
-                    {
-                        log.append(&line)?;
+    training.steps(state, recipe.steps).map(drop)
+}
+
+/// A run at work.
+struct Training<'a> {
+    recipe: &'a Recipe,
+    network: &'a Network,
+    machine: Machine<'a>,
+    checkpoint_path: PathBuf,
+    log: Log<MetricsLine>,
+    loading: Log<LoadingLine>,
+    memory_log: Option<Log<MemoryLine>>,
+    observer: &'a mut dyn Observer,
+}
+
+impl Training<'_> {
+    /// Trains up to step `end`, whose state is saved.
+    fn steps(&mut self, mut state: State, end: u64) -> Result<State, RunError> {
+        let (recipe, machine) = (self.recipe, self.machine);
+        self.observer.phase("training", state.step, recipe.steps);
+        if state.step >= end {
+            return Ok(state);
+        }
+        let options = loader_options(recipe, [state.step, end], machine.store);
+        let (options, colours) = device_colours(recipe, options, machine.device);
+        let classes = self.network.config.classes;
+        let upload = Upload { classes, colours, device: machine.device };
+        let mut batches = Loader::start(options)?;
+        let mut damage = Damage::new(batches.stats());
+        let outcome = (|| {
+            while let Some(batch) = batches.next() {
+                let batch = batch?;
+                damage.meet(&batch.faults, self.observer);
+                let rates = [recipe.schedule.outer(state.step), recipe.schedule.inner(state.step)];
+                let (next, report, names) =
+                    take_step(recipe, self.network, &state, (&batch, &upload), rates);
+                batches.recycle(batch);
+                let sensitive_pairs = state.sensitive_pairs.iter().flatten();
+                let sensitive_pairs = sensitive_pairs.map(|pairs| pairs.count()).collect();
+                state = next;
+                let logs =
+                    state.step == recipe.steps || state.step.is_multiple_of(recipe.log_every_steps);
+                let saves =
+                    state.step == end || state.step.is_multiple_of(recipe.checkpoint_every_steps);
+                if logs || saves {
+                    let mut line = MetricsLine::new(state.step, rates, &report);
+                    [line.meta_train, line.meta_test] = names;
+                    line.sensitive_pairs = sensitive_pairs;
+                    require_finite(&line, &state, recipe.method.empty_batch)?;
+                    if logs {
+                        self.log.append(&line)?;
+                        if let Some(log) = &mut self.memory_log
+                            && let Some(line) = logged_memory(&mut state)
+                        {
+                            log.append(&line)?;
+                        }
+                    }
+                    // A resumed run does not meet the damage before its checkpoint again.
+                    if logs || damage.is_unlogged() {
+                        let loaded = damage.line(state.step, batches.stats());
+                        self.loading.append(&loaded)?;
+                        self.observer.logged(&line, &loaded);
                     }
                 }
-                // A resumed run does not meet the damage before its checkpoint again.
-                if logs || damage.is_unlogged() {
-                    let loaded = damage.line(state.step, &batches);
-                    loading.append(&loaded)?;
-                    observer.logged(&line, &loaded);
+                if saves {
+                    checkpoint::save(&self.checkpoint_path, self.network, &state)?;
                 }
+                self.observer.advance();
             }
-            if saves {
-                checkpoint::save(&checkpoint_path, &network, &state)?;
-            }
-            observer.advance();
-        }
-        Ok(())
-    })();
-    damage.log_rest(state.step, &batches, &mut loading)?;
-    outcome
+            Ok(())
+        })();
+        damage.log_rest(state.step, batches.stats(), &mut self.loading)?;
+        outcome.map(|()| state)
+    }
+
+    /// Takes the statistics of ISW, and saves what they gave: they take long.
+    fn sensitive_pairs(&mut self, state: State, isw: &IswRecipe) -> Result<State, RunError> {
+        let (observer, loading) = (&mut *self.observer, &mut self.loading);
+        let recipe = (self.recipe, isw);
+        let pairs = covariance_statistics::gather(
+            recipe,
+            self.network,
+            &state,
+            self.machine,
+            observer,
+            loading,
+        )?;
+        let state = State { sensitive_pairs: Some(pairs), ..state };
+        checkpoint::save(&self.checkpoint_path, self.network, &state)?;
+        Ok(state)
+    }
 }
 
 /// The memory's line; from now on the last logged value is the one of this step.
