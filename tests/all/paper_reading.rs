@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Device, Tensor};
 use models::labels::{LabelBatch, LabelWeights};
 use models::layout::tensor_from;
-use models::memory::{self, UpdateNetwork, WriteOptions};
+use models::memory::{self, SlotSum, UpdateNetwork, WriteOptions};
 use models::mode::{Mode, Plain};
 use models::network::{Network, NetworkConfig};
 use models::pass::{Normalization, Pass};
@@ -60,11 +60,19 @@ fn a_batch_without_labels_has_loss_zero_or_nan_and_no_gradient_either_way() {
 }
 
 #[test]
-fn the_sum_over_pairs_of_slots_is_the_mean_times_their_number() {
-    let slots = golden::memory(16, &Device::flex(), DType::F64);
-    let loss = |reduction| values(&losses::divergence::<Plain>(slots.clone(), reduction))[0];
-    let (mean, sum) = (loss(SlotReduction::Mean), loss(SlotReduction::Sum));
-    assert_close("sum", &[sum], &[19.0 * 18.0 * mean], TOLERANCE);
+fn the_divergence_is_the_sum_or_the_mean_of_positive_cosines_over_ordered_pairs() {
+    // Two slots at right angles, one opposite the first, one between the first two.
+    let half = 0.5f64.sqrt();
+    let memory = tensor(&[1.0, 0.0, 0.0, 1.0, -1.0, 0.0, half, half], [4, 2]);
+    let (weight, bias) = (memory.zeros_like(), tensor(&[0.0; 4], [4]));
+    let mean = Plain::memory_divergence(memory, weight, bias, SlotSum::Mean).divergence;
+    // The last slot with each of the first two, both ways.
+    for (reduction, expected) in
+        [(SlotReduction::Sum, 4.0 * half), (SlotReduction::Mean, 4.0 * half / 12.0)]
+    {
+        let got = losses::divergence::<Plain>(mean.clone(), 4, reduction);
+        assert_close(&format!("{reduction:?}"), &values(&got), &[expected], TOLERANCE);
+    }
 }
 
 #[test]
@@ -119,8 +127,7 @@ fn what_is_written_is_the_feature_or_the_feature_and_its_convolution() {
         };
         let statistics = golden::statistics(&layout, &device, DType::F64);
         let mut pass = Pass::<Plain>::new(&layout, parameters, &statistics, Normalization::Batch);
-        let labels =
-            ClassWeights { weights: tensor(&[1.0, 0.0, 0.0, 1.0], [2, 2]), totals: vec![1.0, 1.0] };
+        let labels = LabelBatch { batch: 1, height: 1, width: 2, train_ids: vec![0, 1] };
         // [1, C, 1, 2]
         let map: Vec<f64> = (0..32).map(|at| feature[at % 2 * 16 + at / 2]).collect();
         let options = WriteOptions {
@@ -131,7 +138,7 @@ fn what_is_written_is_the_feature_or_the_feature_and_its_convolution() {
         };
         let old = Tensor::zeros([2, 16], (&device, DType::F64));
         let map = tensor(&map, [1, 16, 1, 2]);
-        let written = values(&memory::write(&mut pass, map, &old, &labels, options));
+        let written = values(&memory::write(&mut pass, map, &old, &labels.maps(&device), options));
         for (pixel, written) in feature.chunks(16).zip(written.chunks(16)) {
             let row = |c: usize| (0..16).map(|i| weight[16 * c + i] * pixel[i]).sum::<f64>();
             let updated: Vec<f64> = (0..16).map(|c| pixel[c] + convolved * row(c)).collect();

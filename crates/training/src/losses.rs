@@ -3,11 +3,12 @@
 //! The two losses over the memory's slots are `models::memory::slot_losses`.
 //! Source: Kim et al., CVPR 2022, Eq. 6-8; `loss.py` and `Memory_sup` in the reference.
 
+use kernels::pair_scale;
 use models::labels::PixelTargets;
 use models::mode::Mode;
 use models::resize::resize_bilinear;
 
-use crate::method::EmptyBatch;
+use crate::method::{EmptyBatch, SlotReduction};
 
 /// Mean negative log-likelihood over the pixels that count.
 ///
@@ -53,4 +54,13 @@ pub fn cohesion<M: Mode>(
     let classes = M::value(&scores).dims()[1];
     let maps = models::memory::from_rows::<M>(scores, [batch, classes, height, width]);
     segmentation::<M>(maps, targets, empty)
+}
+
+/// Memory divergence of `slots` slots: the mean over all ordered pairs, which the memory's kernel
+/// gives, or their sum.
+pub fn divergence<M: Mode>(mean: M::T<1>, slots: usize, reduction: SlotReduction) -> M::T<1> {
+    match reduction {
+        SlotReduction::Mean => mean,
+        SlotReduction::Sum => M::scale(mean, 1.0 / pair_scale(slots)),
+    }
 }

@@ -1,7 +1,6 @@
 //! One forward pass of the network with its losses.
 
 use burn::tensor::Tensor;
-use kernels::pair_scale;
 use models::labels::{LabelBatch, LabelMaps, PixelTargets};
 use models::memory::{self, Noise, ReadOptions, UpdateNetwork, WriteOptions};
 use models::mode::Mode;
@@ -13,7 +12,7 @@ use models::pass::Pass;
 use models::random::Stream;
 
 use crate::losses;
-use crate::method::{CohesionResolution, Method, ReadWeights, SlotReduction};
+use crate::method::{CohesionResolution, Method, ReadWeights};
 
 /// A batch on the device.
 #[derive(Clone, Debug)]
@@ -131,12 +130,9 @@ pub fn run<M: Mode>(
         .map(|written| memory::slot_losses(pass, written, method.classification_reduction.into()));
     let (divergence, classification) =
         slot_losses.map(|found| (found.divergence, found.classification)).unzip();
-    let divergence = divergence.filter(|_| weights.divergence > 0.0).map(|mean| {
-        match method.divergence_reduction {
-            SlotReduction::Mean => mean,
-            SlotReduction::Sum => M::scale(mean, 1.0 / pair_scale(classes)),
-        }
-    });
+    let divergence = divergence
+        .filter(|_| weights.divergence > 0.0)
+        .map(|mean| losses::divergence::<M>(mean, classes, method.divergence_reduction));
     let classification = classification.filter(|_| weights.classification > 0.0);
 
     let whitening = network.config.whitening.and_then(|whitening| {
