@@ -7,8 +7,18 @@ mod conv2d;
 pub mod device;
 mod launch;
 mod memory_read;
+mod pixel_ids;
+pub mod resize;
+mod upsampled_argmax;
+mod upsampled_cross_entropy;
 
 pub use augment::{ColourParameters, Jitter, Operation, augment, augment_plain};
 pub use conv2d::{COLUMN_BYTES, conv2d, conv2d_within};
 pub use launch::compiles_wgsl;
 pub use memory_read::{MemoryRead, memory_read, memory_read_plain};
+pub use pixel_ids::{PixelIds, PixelLabels};
+pub use upsampled_argmax::{add_confusion, upsampled_argmax, upsampled_argmax_plain};
+pub use upsampled_cross_entropy::{
+    upsampled_cross_entropy, upsampled_cross_entropy_pair, upsampled_cross_entropy_pair_plain,
+    upsampled_cross_entropy_plain,
+};

@@ -1,6 +1,7 @@
 //! Label maps on the host, and the tensors that losses and the memory need from them.
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor};
+use kernels::PixelLabels;
 
 use crate::layout::tensor_from;
 use crate::resize::align_corners_tap;
@@ -21,10 +22,8 @@ pub struct LabelBatch {
 /// Targets of a pixelwise cross entropy.
 #[derive(Clone, Debug)]
 pub struct PixelTargets {
-    /// Class per pixel, `[B, 1, H, W]`; 0 where ignored.
-    pub index: Tensor<4, Int>,
-    /// 1 where a pixel counts, else 0; `[B, 1, H, W]`.
-    pub counted: Tensor<4>,
+    /// Train ids of `[B, H, W]` on the device; those that are no class are ignored.
+    pub labels: PixelLabels,
     /// Number of pixels that count.
     pub valid: usize,
 }
@@ -50,8 +49,8 @@ pub enum LabelWeights {
 impl LabelBatch {
     /// Pixel targets at full resolution.
     #[must_use]
-    pub fn targets(&self, classes: usize, device: &Device, dtype: DType) -> PixelTargets {
-        targets(&self.train_ids, [self.batch, self.height, self.width], classes, (device, dtype))
+    pub fn targets(&self, classes: usize, device: &Device) -> PixelTargets {
+        targets(&self.train_ids, [self.batch, self.height, self.width], classes, device)
     }
 
     /// Pixel targets at `[height, width]`, by the nearest label (`floor(i * scale)`).
@@ -63,10 +62,9 @@ impl LabelBatch {
         [height, width]: [usize; 2],
         classes: usize,
         device: &Device,
-        dtype: DType,
     ) -> PixelTargets {
         let ids = self.nearest([height, width]);
-        targets(&ids, [self.batch, height, width], classes, (device, dtype))
+        targets(&ids, [self.batch, height, width], classes, device)
     }
 
     /// Class weights at feature resolution.
@@ -133,22 +131,9 @@ impl LabelBatch {
     }
 }
 
-fn targets(
-    ids: &[u8],
-    [batch, height, width]: [usize; 3],
-    classes: usize,
-    (device, dtype): (&Device, DType),
-) -> PixelTargets {
-    let shape = [batch, 1, height, width];
-    let counts = |id: &u8| usize::from(*id) < classes;
-    let index: Vec<i32> =
-        ids.iter().map(|id| if counts(id) { i32::from(*id) } else { 0 }).collect();
-    let counted: Vec<f64> = ids.iter().map(|id| f64::from(u8::from(counts(id)))).collect();
-    PixelTargets {
-        index: Tensor::from_data(TensorData::new(index, shape), (device, DType::I32)),
-        counted: tensor_from(&counted, device, dtype).reshape(shape),
-        valid: ids.iter().filter(|id| counts(id)).count(),
-    }
+fn targets(ids: &[u8], shape: [usize; 3], classes: usize, device: &Device) -> PixelTargets {
+    let labels = PixelLabels::upload(ids, shape, device);
+    PixelTargets { valid: labels.counted(classes) as usize, labels }
 }
 
 #[cfg(test)]
@@ -174,7 +159,7 @@ mod tests {
     #[test]
     fn an_ignored_pixel_is_not_counted() {
         let labels = LabelBatch { batch: 1, height: 1, width: 3, train_ids: vec![255, 2, 30] };
-        let targets = labels.targets(19, &Device::flex(), DType::F32);
+        let targets = labels.targets(19, &Device::flex());
         assert_eq!(targets.valid, 1);
     }
 }

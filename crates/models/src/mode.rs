@@ -12,7 +12,7 @@ use std::ops::Range;
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
-use kernels::{MemoryRead, conv2d};
+use kernels::{MemoryRead, PixelLabels, conv2d};
 
 use crate::layout::tensor_from;
 use crate::resize::resize_by_products;
@@ -126,6 +126,12 @@ pub trait Mode: Sized + 'static {
         noise: Option<Tensor<2>>,
         temperature: f64,
     ) -> MemoryReadOf<Self>;
+    /// Mean cross entropy of logits resized to the labels: see [`kernels::upsampled_cross_entropy`].
+    fn upsampled_cross_entropy(
+        logits: Self::T<4>,
+        labels: &PixelLabels,
+        class_weights: Option<&[f64]>,
+    ) -> Self::T<1>;
     /// Exponential function.
     fn exp<const D: usize>(x: Self::T<D>) -> Self::T<D>;
     /// `1 / sqrt(x)` of positive elements.
@@ -305,6 +311,14 @@ impl Mode for Plain {
         let MemoryRead { normalized, scores, weights, readout } =
             kernels::memory_read(features, memory, noise, temperature);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn upsampled_cross_entropy(
+        logits: Tensor<4>,
+        labels: &PixelLabels,
+        class_weights: Option<&[f64]>,
+    ) -> Tensor<1> {
+        kernels::upsampled_cross_entropy(logits, labels, class_weights)
     }
 
     fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {

@@ -2,7 +2,7 @@
 
 use burn::tensor::module::max_pool2d_with_indices;
 use burn::tensor::{Tensor, activation};
-use kernels::conv2d;
+use kernels::{PixelLabels, conv2d, upsampled_cross_entropy_pair};
 
 use crate::mode::{
     BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryReadOf, Mode, NORMALIZE_EPSILON,
@@ -234,6 +234,22 @@ impl Mode for Tangent {
         };
         let readout = Self::matmul(weights.clone(), memory);
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn upsampled_cross_entropy(
+        logits: Dual<4>,
+        labels: &PixelLabels,
+        class_weights: Option<&[f64]>,
+    ) -> Dual<1> {
+        let Dual { value: logits, tangent } = logits;
+        match tangent {
+            None => Self::constant(kernels::upsampled_cross_entropy(logits, labels, class_weights)),
+            Some(tangent) => {
+                let (value, tangent) =
+                    upsampled_cross_entropy_pair(logits, tangent, labels, class_weights);
+                Dual::new(value, tangent)
+            }
+        }
     }
 
     fn exp<const D: usize>(x: Dual<D>) -> Dual<D> {

@@ -27,7 +27,7 @@ impl Samples {
     /// Uploads the targets of `labels` beside `image`.
     #[must_use]
     pub fn new(image: Tensor<4>, labels: LabelBatch, classes: usize) -> Self {
-        let targets = labels.targets(classes, &image.device(), image.dtype());
+        let targets = labels.targets(classes, &image.device());
         Self { image, labels, targets }
     }
 }
@@ -95,14 +95,14 @@ pub fn run<M: Mode>(
     let [_, _, aux_height, aux_width] = M::value(&encoded.stage3).dims();
     let auxiliary_logits = network.auxiliary(pass, encoded.stage3);
     let auxiliary_targets =
-        samples.labels.nearest_targets([aux_height, aux_width], classes, &device, dtype);
+        samples.labels.nearest_targets([aux_height, aux_width], classes, &device);
 
-    let segmentation = losses::segmentation::<M>(logits, &samples.targets, method.empty_batch);
+    let segmentation = losses::cross_entropy::<M>(logits, &samples.targets, method.empty_batch);
     let auxiliary =
         losses::cross_entropy::<M>(auxiliary_logits, &auxiliary_targets, method.empty_batch);
     let cohesion = scores.map(|scores| {
         let at_feature = (method.cohesion_resolution == CohesionResolution::Feature)
-            .then(|| samples.labels.nearest_targets([height, width], classes, &device, dtype));
+            .then(|| samples.labels.nearest_targets([height, width], classes, &device));
         let targets = at_feature.as_ref().unwrap_or(&samples.targets);
         losses::cohesion::<M>(scores, [batch, height, width], targets, method.empty_batch)
     });

@@ -12,6 +12,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use burn::tensor::{Int, Tensor};
+use kernels::PixelLabels;
 
 use crate::mode::{BatchStatistics, Conv, MemoryReadOf, Mode};
 use graph::{Node, Operation};
@@ -215,6 +216,10 @@ impl Mode for Trace {
         let weights = weights.named("memory.read.weights");
         let readout = Self::matmul(weights.clone(), memory).named("memory.read.readout");
         MemoryReadOf { normalized, scores, weights, readout }
+    }
+
+    fn upsampled_cross_entropy(_: Traced<4>, _: &PixelLabels, _: Option<&[f64]>) -> Traced<1> {
+        untraceable("upsampled_cross_entropy")
     }
 
     fn scale<const D: usize>(x: Traced<D>, factor: f64) -> Traced<D> {
