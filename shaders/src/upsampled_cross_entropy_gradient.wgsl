@@ -4,7 +4,7 @@
 //   gradient of z_ik  = scale sum_p a_pi c_p (g (s_pk - [k = t]) + g' s_pk (v_pk - m_p))
 //   gradient of z'_ik = scale sum_p a_pi c_p g' (s_pk - [k = t])
 //
-//   s_pk = exp(u_pk - log_sums_p),   m = mean_tangents
+//   s_pk = exp(min(u_pk - log_sums_p, 0)),   m = mean_tangents
 //
 // Buffers: logits, tangent, labels, class_weights, log_sums, mean_tangents as forward;
 // output_gradient [1 + has_tangent] = g, g'; gradient and tangent_gradient [B, h, w, K]. Where
@@ -163,7 +163,9 @@ fn main(
                 let label = (labels[pixel / 4u] >> (8u * (pixel % 4u))) & 0xffu;
                 if label < shape.classes {
                     let across = place(x, cell.y, shape.size.y, shape.label_size.y);
-                    let softmax = exp(mix(low, high, across) - log_sums[pixel]);
+                    // At most 1, whatever the rounding of large logits makes of it.
+                    let exponent = mix(low, high, across) - log_sums[pixel];
+                    let softmax = exp(min(exponent, vec4<f32>()));
                     let is_label = own_classes == vec4<u32>(label);
                     let weight = class_weights[label];
                     let residual =

@@ -4,6 +4,7 @@
 
 pub mod charts;
 pub mod confusion;
+mod device_counts;
 pub mod pictures;
 pub mod predictor;
 pub mod protocol;

@@ -45,7 +45,8 @@ impl PixelIds {
     }
 
     /// B H W.
-    pub(crate) fn pixels(&self) -> usize {
+    #[must_use]
+    pub fn pixels(&self) -> usize {
         self.shape.iter().product()
     }
 

@@ -1,6 +1,7 @@
 //! Every operation's tangent against finite differences, in f64 away from kinks.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use kernels::PixelLabels;
 
 use crate::layout::tensor_from;
 use crate::mode::{BatchStatistics, Conv, Mode, Plain};
@@ -154,6 +155,13 @@ fn memory_read<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::linear(all, |x| x.reshape([6, 18, 1, 1]))
 }
 
+fn upsampled_cross_entropy<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let ids: Vec<u8> = (0..84).map(|i| if i % 5 == 0 { 255 } else { i % 3 }).collect();
+    let labels = PixelLabels::upload(&ids, [2, 7, 6], &Device::flex());
+    let loss = M::upsampled_cross_entropy(image::<M>(&x), &labels, Some(&[1.0, 0.5, 2.0]));
+    M::reshape(loss, [1, 1, 1, 1])
+}
+
 fn exp<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::exp(image::<M>(&x))
 }
@@ -169,7 +177,7 @@ fn instance_norm<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::instance_norm(image::<M>(&x))
 }
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 21] = [
     case!(conv_with_bias, IMAGE + 56),
     case!(conv_in_groups, IMAGE + 54),
     case!(relu6, IMAGE),
@@ -187,6 +195,7 @@ const CASES: [Case; 20] = [
     case!(broadcast_add_and_mul, IMAGE + 3),
     case!(gather, IMAGE),
     case!(memory_read, 44),
+    case!(upsampled_cross_entropy, IMAGE),
     case!(exp, IMAGE),
     case!(reciprocal_sqrt, IMAGE),
     case!(instance_norm, IMAGE),

@@ -21,14 +21,12 @@ use wgsl::{Sizes, UpsampledArgmaxOps};
 ///
 /// # Panics
 ///
-/// If K is not between 1 and 256.
+/// If K is not between 1 and 256, or pixels are asked of logits of no size.
 pub fn upsampled_argmax(logits: Tensor<4>, size: [usize; 2]) -> PixelIds {
-    let [batch, classes, height, width] = logits.dims();
-    assert!((1..=256).contains(&classes), "{classes} classes, expected 1 to 256");
-    let shape = [batch, size[0], size[1]];
+    let shape = checked_shape(&logits, size);
     let runs_as_wgsl = logits.dtype() == DType::F32
         && compiles_wgsl(&logits.device())
-        && height * width * shape.iter().product::<usize>() > 0
+        && !shape.contains(&0)
         && wgsl::fits(logits.dims(), size);
     if !runs_as_wgsl {
         return upsampled_argmax_plain(logits, size);
@@ -48,9 +46,10 @@ pub fn upsampled_argmax(logits: Tensor<4>, size: [usize; 2]) -> PixelIds {
 ///
 /// As [`upsampled_argmax`], or if the device fails.
 pub fn upsampled_argmax_plain(logits: Tensor<4>, size: [usize; 2]) -> PixelIds {
-    let device = logits.device();
-    let [batch, classes, _, _] = logits.dims();
-    assert!((1..=256).contains(&classes), "{classes} classes, expected 1 to 256");
+    let (device, shape) = (logits.device(), checked_shape(&logits, size));
+    if shape.contains(&0) {
+        return PixelIds::upload(&[], shape, &device);
+    }
     let upsampled = match Resize::with_aligned_corners(&logits, size) {
         Some(resize) => resize.apply(logits),
         None => logits,
@@ -58,7 +57,16 @@ pub fn upsampled_argmax_plain(logits: Tensor<4>, size: [usize; 2]) -> PixelIds {
     let classes: Vec<i32> =
         upsampled.argmax(1).try_into_vec_as().expect("the device computes class indices");
     let ids: Vec<u8> = classes.into_iter().map(|class| class as u8).collect();
-    PixelIds::upload(&ids, [batch, size[0], size[1]], &device)
+    PixelIds::upload(&ids, shape, &device)
+}
+
+/// `[B, H, W]`.
+fn checked_shape(logits: &Tensor<4>, [height, width]: [usize; 2]) -> [usize; 3] {
+    let [batch, classes, from_height, from_width] = logits.dims();
+    assert!((1..=256).contains(&classes), "{classes} classes, expected 1 to 256");
+    let shape = [batch, height, width];
+    assert!(shape.contains(&0) || from_height * from_width > 0, "logits of no size");
+    shape
 }
 
 /// Adds the pixels of each true (row) and predicted class to `counts`, `[K, K]`.

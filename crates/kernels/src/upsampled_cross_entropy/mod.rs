@@ -25,7 +25,8 @@ use wgsl::{Sizes, UpsampledCrossEntropyOps};
 ///
 /// # Panics
 ///
-/// If the batches or the number of weights disagree, or K is not between 1 and 255.
+/// If the batches or the number of weights disagree, K is not between 1 and 255, or there are labels
+/// but logits of no size.
 ///
 /// Source: `torch.nn.functional.interpolate(mode="bilinear", align_corners=True)`, then
 /// `torch.nn.functional.cross_entropy`.
@@ -149,5 +150,7 @@ mod tests {
         assert!(!wgsl::fits([1, 19, 65_536, 2], [1, 65_536, 2]));
         assert!(!wgsl::fits([1, 2, 2, 2], [1, 65_536, 65_536]));
         assert!(!wgsl::fits([64, 255, 1024, 1024], [64, 1024, 1024]));
+        assert!(wgsl::fits([1, 2, 2, 1], [1, 257, 128]));
+        assert!(!wgsl::fits([1, 2, 2, 1], [1, 257, 129]));
     }
 }

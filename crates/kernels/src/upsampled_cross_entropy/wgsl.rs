@@ -29,6 +29,10 @@ use crate::{
 /// are added by one workgroup.
 const PARTS_MAX: u32 = 2048;
 
+/// Label pixels of one cell, through which one lane goes in the backward pass, at most: half of the
+/// iterations after which Mesa's software driver leaves any loop.
+const CELL_PIXELS_MAX: usize = 1 << 15;
+
 /// The upsampled cross entropy on a backend's own tensors.
 #[backend_extension(Autodiff, Cube)]
 pub(crate) trait UpsampledCrossEntropyOps: Backend {
@@ -79,7 +83,7 @@ impl Sizes {
     }
 }
 
-/// Whether every index fits `u32` and every dispatch its limit.
+/// Whether every index fits `u32`, every dispatch its limit and every cell a lane.
 pub(super) fn fits(
     [batch, classes, height, width]: [usize; 4],
     [_, label_height, label_width]: [usize; 3],
@@ -92,7 +96,12 @@ pub(super) fn fits(
     let side = gradient::CELLS_PER_SIDE as usize - 1;
     let quads = classes.div_ceil(gradient::CLASSES_PER_WORKGROUP as usize);
     let workgroups = [width.div_ceil(side), height.div_ceil(side), batch * quads];
+    let cell = |labels: usize, size: usize| match size {
+        1 => labels,
+        _ => labels.saturating_sub(1).div_ceil(size - 1).max(1),
+    };
     is_u32(&[batch, label_height * label_width + steps])
+        && cell(label_height, height) * cell(label_width, width) <= CELL_PIXELS_MAX
         && is_u32(&[batch, classes, height, width])
         && is_u32(&[height, label_height])
         && is_u32(&[width, label_width])
