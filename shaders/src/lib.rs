@@ -8,6 +8,7 @@
 pub mod augment_blur;
 pub mod augment_jitter;
 pub mod col2im;
+pub mod confusion_counts;
 pub mod grouped_weight_gradient;
 pub mod im2col;
 pub mod memory_divergence;
@@ -21,6 +22,10 @@ pub mod memory_write_slot_gradient;
 pub mod memory_write_slots;
 pub mod memory_write_sums;
 pub mod sum_blocks;
+pub mod sum_rows;
+pub mod upsampled_argmax;
+pub mod upsampled_cross_entropy;
+pub mod upsampled_cross_entropy_gradient;
 
 /// Every shader of the project.
 pub const SHADERS: &[&Shader] = &[
@@ -40,6 +45,11 @@ pub const SHADERS: &[&Shader] = &[
     &im2col::SHADER,
     &col2im::SHADER,
     &grouped_weight_gradient::SHADER,
+    &upsampled_cross_entropy::SHADER,
+    &upsampled_cross_entropy_gradient::SHADER,
+    &sum_rows::SHADER,
+    &upsampled_argmax::SHADER,
+    &confusion_counts::SHADER,
 ];
 
 /// What the host must know to launch one shader, whose entry point is `main`.
@@ -73,6 +83,8 @@ pub enum Access {
     Read,
     /// The buffer is an output and need not be initialised.
     Write,
+    /// The buffer holds numbers that the shader adds to.
+    Add,
 }
 
 const fn read(name: &'static str) -> Binding {
@@ -81,4 +93,8 @@ const fn read(name: &'static str) -> Binding {
 
 const fn write(name: &'static str) -> Binding {
     Binding { name, access: Access::Write }
+}
+
+const fn add(name: &'static str) -> Binding {
+    Binding { name, access: Access::Add }
 }

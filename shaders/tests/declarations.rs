@@ -54,7 +54,7 @@ fn every_binding_has_the_declared_number_name_and_use() {
             );
             let used = info.get_entry_point(0)[handle];
             let is_written = used.contains(GlobalUse::WRITE);
-            assert_eq!(is_written, declared.access == Access::Write, "{}: {name}", shader.name);
+            assert_eq!(is_written, declared.access != Access::Read, "{}: {name}", shader.name);
             assert!(!used.is_empty(), "{}: {name} is unused", shader.name);
             found += 1;
         }

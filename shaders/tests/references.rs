@@ -3,11 +3,12 @@
 use shaders::{
     augment_blur,
     augment_jitter::{self, Jitter, Operation},
-    col2im,
+    col2im, confusion_counts,
     im2col::{self, Windows},
     memory_read::{self, Inputs, Outputs},
     memory_read_feature_gradient, memory_read_memory_gradient, memory_read_score_gradient,
-    sum_blocks,
+    sum_blocks, sum_rows, upsampled_argmax, upsampled_cross_entropy,
+    upsampled_cross_entropy_gradient,
 };
 
 const CHANNELS: usize = 3;
@@ -206,4 +207,97 @@ fn col2im_is_the_adjoint_of_im2col() {
     let through_images = dot(&images, &col2im::reference(&WINDOWS, &columns));
     assert_eq!(through_columns, through_images);
     assert!(through_images > 0.0);
+}
+
+#[test]
+fn the_sum_over_rows_keeps_the_rows_apart() {
+    assert_eq!(sum_rows::reference(&[1.0, 2.0, 10.0, 20.0, 100.0, 200.0], 3, 0.5), [6.5, 160.0]);
+}
+
+/// Two images of 2 x 3 logits and three classes under labels of 4 x 4, two of which do not count.
+fn loss_inputs<'a>(logits: &'a [f64], tangent: &'a [f64]) -> upsampled_cross_entropy::Inputs<'a> {
+    const LABELS: [u8; 32] = [
+        0, 1, 1, 2, 255, 0, 1, 2, 2, 0, 1, 1, 2, 0, 0, 0, //
+        1, 2, 0, 1, 3, 2, 1, 0, 0, 1, 2, 2, 1, 2, 1, 0,
+    ];
+    upsampled_cross_entropy::Inputs {
+        batch: 2,
+        size: [2, 3],
+        label_size: [4, 4],
+        logits,
+        tangent,
+        labels: &LABELS,
+        class_weights: &[1.0, 0.25, 1.75],
+    }
+}
+
+#[test]
+fn the_loss_between_two_logits_is_that_of_their_mean() {
+    let found = upsampled_cross_entropy::reference(&upsampled_cross_entropy::Inputs {
+        batch: 1,
+        size: [1, 2],
+        label_size: [1, 3],
+        logits: &[0.0, 2.0, 0.0, 0.0],
+        tangent: &[0.0; 4],
+        labels: &[255, 1, 2],
+        class_weights: &[1.0, 1.0],
+    });
+    // Logits 1 and 0, label 1.
+    assert!((found.loss - (1.0 + 1f64.exp()).ln()).abs() < 1e-15); // a few roundings of f64
+    assert_eq!(found.log_sums, [0.0, found.loss, 0.0]);
+}
+
+#[test]
+fn derivative_and_gradients_of_the_loss_are_its_finite_differences() {
+    let values =
+        |start: f64| -> Vec<f64> { (0..36).map(|i| (start + 1.7 * f64::from(i)).sin()).collect() };
+    let (logits, tangent) = (values(0.3), values(1.1));
+    let moved = |values: &[f64], along: &[f64], step: f64| -> Vec<f64> {
+        values.iter().zip(along).map(|(value, along)| value + step * along).collect()
+    };
+    let at = |logits: &[f64], tangent: &[f64]| {
+        upsampled_cross_entropy::reference(&loss_inputs(logits, tangent))
+    };
+    // As above: 1e-10 and 1e-11 at this step, times the 30 pixels.
+    let (step, tolerance) = (1e-5, 3e-8);
+    let outputs = at(&logits, &tangent);
+    let [ahead, behind] = [step, -step].map(|step| at(&moved(&logits, &tangent, step), &tangent));
+    let difference = (ahead.loss - behind.loss) / (2.0 * step);
+    assert!((difference - outputs.derivative).abs() < tolerance, "{difference}");
+
+    let of_outputs = [0.6, -1.2];
+    let (gradient, tangent_gradient) = upsampled_cross_entropy_gradient::reference(
+        &loss_inputs(&logits, &tangent),
+        &outputs,
+        of_outputs,
+    );
+    let value = |logits: &[f64], tangent: &[f64]| {
+        let outputs = at(logits, tangent);
+        of_outputs[0] * outputs.loss + of_outputs[1] * outputs.derivative
+    };
+    for index in 0..36 {
+        let mut axis = vec![0.0; 36];
+        axis[index] = 1.0;
+        let [ahead, behind] =
+            [step, -step].map(|step| value(&moved(&logits, &axis, step), &tangent));
+        let difference = (ahead - behind) / (2.0 * step);
+        assert!((difference - gradient[index]).abs() < tolerance, "logit {index}");
+        let [ahead, behind] =
+            [step, -step].map(|step| value(&logits, &moved(&tangent, &axis, step)));
+        let difference = (ahead - behind) / (2.0 * step);
+        assert!((difference - tangent_gradient[index]).abs() < tolerance, "tangent {index}");
+    }
+}
+
+#[test]
+fn the_class_between_two_logits_is_that_of_the_nearer_and_the_lowest_half_way() {
+    let logits = [1.0, 0.0, 0.0, 1.0];
+    assert_eq!(upsampled_argmax::reference(&logits, [1, 2, 1, 2], [1, 5]), [0, 0, 0, 1, 1]);
+}
+
+#[test]
+fn counts_have_the_truth_as_rows_and_leave_out_what_is_no_class() {
+    let mut counts = [5, 0, 0, 0];
+    confusion_counts::reference(&[0, 0, 1, 255, 0], &[0, 1, 0, 0, 2], 2, &mut counts);
+    assert_eq!(counts, [6, 1, 1, 0]);
 }

@@ -128,7 +128,7 @@ impl<'a> Case<'a> {
 
     fn cohesion(&self, read: &Read<Plain>) -> Tensor<1> {
         let [batch, _, height, width] = self.feature.dims();
-        let targets = self.labels.targets(19, &self.device, self.dtype);
+        let targets = self.labels.targets(19, &self.device);
         let scores = read.scores.clone();
         losses::cohesion::<Plain>(scores, [batch, height, width], &targets, EmptyBatch::Nan)
     }

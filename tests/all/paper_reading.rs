@@ -38,7 +38,7 @@ fn hard_label_weights_are_the_one_hot_of_the_nearest_label() {
 #[test]
 fn cohesion_at_feature_resolution_is_the_cross_entropy_of_each_pixels_scores() {
     let scores = [0.5, -0.25, 1.0, 0.0, 0.75, -1.0];
-    let targets = labels().nearest_targets([1, 2], 3, &Device::flex(), DType::F64);
+    let targets = labels().nearest_targets([1, 2], 3, &Device::flex());
     let found =
         losses::cohesion::<Plain>(tensor(&scores, [2, 3]), [1, 1, 2], &targets, EmptyBatch::Zero);
     let row = |s: &[f64], class: usize| s.iter().map(|x| x.exp()).sum::<f64>().ln() - s[class];
@@ -49,7 +49,7 @@ fn cohesion_at_feature_resolution_is_the_cross_entropy_of_each_pixels_scores() {
 #[test]
 fn a_batch_without_labels_has_loss_zero_or_nan_and_no_gradient_either_way() {
     let empty = LabelBatch { train_ids: vec![255; 8], ..labels() };
-    let targets = empty.targets(3, &Device::flex(), DType::F64);
+    let targets = empty.targets(3, &Device::flex());
     for (choice, is_nan) in [(EmptyBatch::Zero, false), (EmptyBatch::Nan, true)] {
         let logits = tensor(&[0.5; 24], [1, 3, 2, 4]).autodiff().require_grad();
         let loss = losses::cross_entropy::<Plain>(logits.clone(), &targets, choice);

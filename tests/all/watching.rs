@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use burn::tensor::Tensor;
-use kernels::{LabelMaps, Noise, SlotSum, WriteRule};
+use kernels::{LabelMaps, Noise, PixelLabels, SlotSum, WriteRule};
 use models::mode::{BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode, Plain};
 use models::ranks::Exchange;
 
@@ -147,6 +147,14 @@ impl Mode for Watching {
         let MemoryDivergenceOf { divergence, classification } =
             Plain::memory_divergence(memory, weight, bias, slot_sum);
         MemoryDivergenceOf { divergence, classification }
+    }
+
+    fn upsampled_cross_entropy(
+        logits: Tensor<4>,
+        labels: &PixelLabels,
+        class_weights: Option<&[f64]>,
+    ) -> Tensor<1> {
+        Plain::upsampled_cross_entropy(logits, labels, class_weights)
     }
 
     fn sum_over_ranks(x: Tensor<1>, exchange: &Exchange) -> Tensor<1> {

@@ -5,6 +5,7 @@
 
 pub mod charts;
 pub mod confusion;
+mod device_counts;
 pub mod memory;
 pub mod pictures;
 pub mod predictor;

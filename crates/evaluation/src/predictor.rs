@@ -1,6 +1,7 @@
 //! A trained network, ready to predict.
 
 use burn::tensor::{Device, Tensor};
+use kernels::{PixelIds, upsampled_argmax};
 use models::image;
 use models::layout::tensor_from;
 use models::memory::{self, Noise, ReadOptions};
@@ -39,7 +40,7 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Train ids of an image, `[H, W]`; `pixels` is `[H, W, 3]` interleaved.
+    /// Train ids of an image, `[1, H, W]`; `pixels` is `[H, W, 3]` interleaved.
     ///
     /// `index` numbers the image for the noise of a Gumbel read.
     ///
@@ -51,18 +52,19 @@ impl Predictor {
         pixels: &[u8],
         [height, width]: [usize; 2],
         (protocol, index): (InferenceProtocol, u64),
-    ) -> Vec<u8> {
+    ) -> PixelIds {
         let levels = image::planes_from_interleaved(pixels);
         let image = image::upload(&levels, [1, height, width], &self.device);
+        if protocol.windows([height, width]).0.len() == 1 && !protocol.flip {
+            let logits = self.coarse_logits(image, whole_image_noise(2 * index));
+            return upsampled_argmax(logits, [height, width]);
+        }
         let mut logits = self.window_logits(image.clone(), protocol, 2 * index);
         if protocol.flip {
             let mirrored = self.window_logits(image.flip([3]), protocol, 2 * index + 1);
             logits = logits + mirrored.flip([3]);
         }
-        let classes: Vec<i32> =
-            logits.argmax(1).try_into_vec_as().expect("the device computes class indices");
-        // A dataset has at most 31 classes, so every index fits.
-        classes.iter().map(|&class| class as u8).collect()
+        upsampled_argmax(logits, [height, width])
     }
 
     /// Averaged logits of all windows, `[1, K, H, W]`.
@@ -75,7 +77,7 @@ impl Predictor {
         let [_, _, height, width] = image.dims();
         let (corners, [window_height, window_width]) = protocol.windows([height, width]);
         if corners.len() == 1 {
-            return self.logits(image, Stream::new(0, noise_index, "read noise"));
+            return self.logits(image, whole_image_noise(noise_index));
         }
         let classes = self.network.config.classes;
         let mut sum = Tensor::zeros([1, classes, height, width], &self.device);
@@ -101,6 +103,11 @@ impl Predictor {
     #[must_use]
     pub fn logits(&self, image: Tensor<4>, noise: Stream) -> Tensor<4> {
         let [_, _, height, width] = image.dims();
+        resize_bilinear::<Plain>(self.coarse_logits(image, noise), [height, width])
+    }
+
+    /// Logits of `[B, 3, H, W]` at the resolution of the network's last layer, `[B, K, h, w]`.
+    fn coarse_logits(&self, image: Tensor<4>, noise: Stream) -> Tensor<4> {
         let mut pass = Pass::<Plain>::new(
             &self.network.layout,
             self.parameters.clone(),
@@ -115,8 +122,7 @@ impl Predictor {
                 memory::read(&mut pass, encoded.feature, slots.clone(), &options).feature
             }
         };
-        let logits = self.network.decode(&mut pass, encoded.skips, feature);
-        resize_bilinear::<Plain>(logits, [height, width])
+        self.network.decode(&mut pass, encoded.skips, feature)
     }
 
     fn read_options(&self, stream: Stream) -> ReadOptions {
@@ -126,4 +132,9 @@ impl Predictor {
         };
         ReadOptions { temperature: self.read.temperature, noise }
     }
+}
+
+/// The read noise of an image that is one window.
+fn whole_image_noise(noise_index: u64) -> Stream {
+    Stream::new(0, noise_index, "read noise")
 }

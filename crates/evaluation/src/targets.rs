@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use kernels::PixelIds;
 use shard_format::{Dataset, Decoder, ReadError};
 use shard_store::{StoreError, StoreOptions};
 
-use crate::confusion::ConfusionMatrix;
+use crate::device_counts::DeviceCounts;
 use crate::predictor::Predictor;
 use crate::protocol::InferenceProtocol;
 use crate::report::SamplePicture;
@@ -119,19 +120,19 @@ impl Target {
         &self,
         predictor: &Predictor,
         protocol: InferenceProtocol,
-        on_prediction: &mut dyn FnMut(usize, &[u8]),
+        on_prediction: &mut dyn FnMut(usize, &PixelIds),
     ) -> Result<TargetScore, EvaluationError> {
         let ignore_id = self.dataset.index().dataset.ignore_id;
         let mut decoder = Decoder::new();
-        let mut confusion = ConfusionMatrix::new(self.classes);
+        let mut counts = DeviceCounts::new(self.classes, &predictor.device);
         for index in 0..self.len() {
             let (image, labels) = self.view.read(&self.dataset, index, &mut decoder)?;
             let size = [image.height as usize, image.width as usize];
             let prediction = predictor.predict(&image.pixels, size, (protocol, index as u64));
-            confusion.add(&labels.train_ids, &prediction, ignore_id);
+            counts.add(&labels.train_ids, &prediction, ignore_id);
             on_prediction(index, &prediction);
         }
-        Ok(TargetScore::new(self.name.clone(), self.len() as u64, confusion))
+        Ok(TargetScore::new(self.name.clone(), self.len() as u64, counts.finish()))
     }
 
     /// The picture of one image, without predictions.

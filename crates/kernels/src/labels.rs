@@ -6,6 +6,8 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use shaders::memory_write_sums::Tap;
 
 use crate::launch::compiles_wgsl;
+use crate::pixel_ids::PixelIds;
+use crate::resize::align_corners_tap;
 
 /// How full-resolution labels become weights at feature resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +35,21 @@ impl LabelMaps {
     /// If there are not B H W of them.
     #[must_use]
     pub fn new(train_ids: &[u8], size: [usize; 3], device: &Device) -> Self {
-        assert_eq!(train_ids.len(), size.iter().product::<usize>(), "train ids of {size:?}");
-        let words = (compiles_wgsl(device) && !train_ids.is_empty()).then(|| {
-            let words: Vec<i32> = train_ids
-                .chunks(4)
-                .map(|ids| {
-                    let mut quad = [0; 4];
-                    quad[..ids.len()].copy_from_slice(ids);
-                    i32::from_le_bytes(quad)
-                })
-                .collect();
-            integers(words, device)
-        });
-        Self { size, train_ids: train_ids.into(), words }
+        Self::uploaded(train_ids, &PixelIds::upload(train_ids, size, device))
+    }
+
+    /// The train ids of images, which are on a device already.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many of them there.
+    #[must_use]
+    pub fn uploaded(train_ids: &[u8], ids: &PixelIds) -> Self {
+        assert_eq!(train_ids.len(), ids.pixels(), "train ids of {:?}", ids.shape());
+        let words = &ids.words;
+        let words =
+            (compiles_wgsl(&words.device()) && !train_ids.is_empty()).then(|| words.clone());
+        Self { size: ids.shape(), train_ids: train_ids.into(), words }
     }
 
     /// `[B, H, W]`.
@@ -124,23 +128,6 @@ impl LabelWeights {
         };
         (0..features).map(tap).collect()
     }
-}
-
-/// Source position and weight of one output coordinate: `(low, high, weight of high)`.
-///
-/// Source: `torch.nn.functional.interpolate(mode="bilinear", align_corners=True)`.
-#[must_use]
-pub fn align_corners_tap(
-    output: usize,
-    input_size: usize,
-    output_size: usize,
-) -> (usize, usize, f64) {
-    if output_size <= 1 || input_size <= 1 {
-        return (0, 0, 0.0);
-    }
-    let position = output as f64 * ((input_size - 1) as f64 / (output_size - 1) as f64);
-    let low = (position as usize).min(input_size - 1);
-    (low, (low + 1).min(input_size - 1), position - low as f64)
 }
 
 fn integers(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {

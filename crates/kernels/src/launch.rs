@@ -71,6 +71,7 @@ pub(crate) fn launch(
         let access = match binding.access {
             Access::Read => BufferIOAttr::ReadOnly,
             Access::Write => BufferIOAttr::WriteOnly,
+            Access::Add => BufferIOAttr::ReadWrite,
         };
         arguments = arguments.with_buffer_io(handle.binding(), access);
     }
@@ -80,4 +81,10 @@ pub(crate) fn launch(
         CubeCount::Static(workgroups[0], workgroups[1], workgroups[2]),
         arguments,
     );
+}
+
+/// Distances, in elements, between neighbours along each axis; each fits where every index does.
+pub(crate) fn strides(tensor: &CubeTensor) -> [u32; 4] {
+    let strides = tensor.meta.strides();
+    std::array::from_fn(|axis| strides[axis] as u32)
 }

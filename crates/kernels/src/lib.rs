@@ -10,10 +10,14 @@ mod launch;
 mod memory_divergence;
 mod memory_read;
 mod memory_write;
+mod pixel_ids;
+pub mod resize;
+mod upsampled_argmax;
+mod upsampled_cross_entropy;
 
 pub use augment::{BLUR_RADIUS_MAX, ColourParameters, Jitter, Operation, augment, augment_plain};
 pub use conv2d::{COLUMN_BYTES, conv2d, conv2d_within};
-pub use labels::{LabelMaps, LabelWeights, align_corners_tap};
+pub use labels::{LabelMaps, LabelWeights};
 pub use launch::compiles_wgsl;
 pub use memory_divergence::{
     MemoryDivergence, SlotSum, memory_divergence, memory_divergence_plain, pair_scale,
@@ -22,4 +26,10 @@ pub use memory_read::{MemoryRead, Noise, gumbel, memory_read, memory_read_plain}
 pub use memory_write::{
     ClassSums, SumRule, WriteRule, class_sums, class_sums_plain, memory_write, memory_write_pair,
     memory_write_plain,
+};
+pub use pixel_ids::{PixelIds, PixelLabels};
+pub use upsampled_argmax::{add_confusion, upsampled_argmax, upsampled_argmax_plain};
+pub use upsampled_cross_entropy::{
+    upsampled_cross_entropy, upsampled_cross_entropy_pair, upsampled_cross_entropy_pair_plain,
+    upsampled_cross_entropy_plain,
 };

@@ -107,14 +107,14 @@ fn a_share_of_a_rounding_error_makes_a_class_present_in_all_three_ways() {
     // The last of n pixels over 768 labels is at (n - 1) * (767 / (n - 1)), which f64 may round
     // down: then the label before the last one has a share of a rounding error.
     let size = (2..200).find(|&size| {
-        let (low, high, share) = kernels::align_corners_tap(size - 1, 768, size);
+        let (low, high, share) = kernels::resize::align_corners_tap(size - 1, 768, size);
         low < high && share != 0.0
     });
     let size = size.expect("a width whose last position is rounded");
     let mut case = Case::new([1, 1, size], 33, 3, [1, 768]);
     case.normalize_slots = false;
     case.labels = vec![0; 768];
-    let (low, high, _) = kernels::align_corners_tap(size - 1, 768, size);
+    let (low, high, _) = kernels::resize::align_corners_tap(size - 1, 768, size);
     case.labels[low] = 1;
     case.labels[high] = 2;
     assert_three_ways("a tiny share", &case);

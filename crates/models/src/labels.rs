@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::Device;
+use kernels::PixelLabels;
 pub use kernels::{LabelMaps, LabelWeights};
 
-use crate::layout::tensor_from;
 use crate::resize::align_corners_tap;
 
 /// Train ids of a batch, on the host.
@@ -24,10 +24,8 @@ pub struct LabelBatch {
 /// Targets of a pixelwise cross entropy.
 #[derive(Clone, Debug)]
 pub struct PixelTargets {
-    /// Class per pixel, `[B, 1, H, W]`; 0 where ignored.
-    pub index: Tensor<4, Int>,
-    /// 1 where a pixel counts, else 0; `[B, 1, H, W]`.
-    pub counted: Tensor<4>,
+    /// Train ids of `[B, H, W]` on the device; those that are no class are ignored.
+    pub labels: PixelLabels,
     /// Number of pixels that count.
     pub valid: usize,
 }
@@ -35,8 +33,8 @@ pub struct PixelTargets {
 impl LabelBatch {
     /// Pixel targets at full resolution.
     #[must_use]
-    pub fn targets(&self, classes: usize, device: &Device, dtype: DType) -> PixelTargets {
-        targets(&self.train_ids, [self.batch, self.height, self.width], classes, (device, dtype))
+    pub fn targets(&self, classes: usize, device: &Device) -> PixelTargets {
+        targets(&self.train_ids, [self.batch, self.height, self.width], classes, device)
     }
 
     /// Pixel targets at `[height, width]`, by the nearest label (`floor(i * scale)`).
@@ -48,10 +46,9 @@ impl LabelBatch {
         [height, width]: [usize; 2],
         classes: usize,
         device: &Device,
-        dtype: DType,
     ) -> PixelTargets {
         let ids = self.nearest([height, width]);
-        targets(&ids, [self.batch, height, width], classes, (device, dtype))
+        targets(&ids, [self.batch, height, width], classes, device)
     }
 
     /// The labels on `device`, for the memory.
@@ -108,26 +105,14 @@ fn touched(from: usize, to: usize) -> BTreeSet<usize> {
     weighted.filter(|(_, weight)| *weight > 0.0).map(|(index, _)| index).collect()
 }
 
-fn targets(
-    ids: &[u8],
-    [batch, height, width]: [usize; 3],
-    classes: usize,
-    (device, dtype): (&Device, DType),
-) -> PixelTargets {
-    let shape = [batch, 1, height, width];
-    let counts = |id: &u8| usize::from(*id) < classes;
-    let index: Vec<i32> =
-        ids.iter().map(|id| if counts(id) { i32::from(*id) } else { 0 }).collect();
-    let counted: Vec<f64> = ids.iter().map(|id| f64::from(u8::from(counts(id)))).collect();
-    PixelTargets {
-        index: Tensor::from_data(TensorData::new(index, shape), (device, DType::I32)),
-        counted: tensor_from(&counted, device, dtype).reshape(shape),
-        valid: ids.iter().filter(|id| counts(id)).count(),
-    }
+fn targets(ids: &[u8], shape: [usize; 3], classes: usize, device: &Device) -> PixelTargets {
+    let labels = PixelLabels::upload(ids, shape, device);
+    PixelTargets { valid: labels.counted(classes) as usize, labels }
 }
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::{DType, Tensor};
     use kernels::{SumRule, class_sums};
 
     use super::*;
@@ -153,7 +138,7 @@ mod tests {
     #[test]
     fn an_ignored_pixel_is_not_counted() {
         let labels = LabelBatch { batch: 1, height: 1, width: 3, train_ids: vec![255, 2, 30] };
-        let targets = labels.targets(19, &Device::flex(), DType::F32);
+        let targets = labels.targets(19, &Device::flex());
         assert_eq!(targets.valid, 1);
     }
 }

@@ -12,7 +12,9 @@ use std::ops::Range;
 use burn::tensor::module::{batch_norm, batch_norm_train, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation};
-use kernels::{LabelMaps, MemoryDivergence, MemoryRead, Noise, SlotSum, WriteRule, conv2d};
+use kernels::{
+    LabelMaps, MemoryDivergence, MemoryRead, Noise, PixelLabels, SlotSum, WriteRule, conv2d,
+};
 
 use crate::layout::tensor_from;
 use crate::ranks::{Exchange, sum_over_ranks};
@@ -150,6 +152,12 @@ pub trait Mode: Sized + 'static {
         bias: Self::T<1>,
         slot_sum: SlotSum,
     ) -> MemoryDivergenceOf<Self>;
+    /// Mean cross entropy of logits resized to the labels: see [`kernels::upsampled_cross_entropy`].
+    fn upsampled_cross_entropy(
+        logits: Self::T<4>,
+        labels: &PixelLabels,
+        class_weights: Option<&[f64]>,
+    ) -> Self::T<1>;
     /// Exponential function.
     fn exp<const D: usize>(x: Self::T<D>) -> Self::T<D>;
     /// `1 / sqrt(x)` of positive elements.
@@ -364,6 +372,14 @@ impl Mode for Plain {
         let MemoryDivergence { divergence, classification } =
             kernels::memory_divergence(memory, weight, bias, slot_sum);
         MemoryDivergenceOf { divergence, classification }
+    }
+
+    fn upsampled_cross_entropy(
+        logits: Tensor<4>,
+        labels: &PixelLabels,
+        class_weights: Option<&[f64]>,
+    ) -> Tensor<1> {
+        kernels::upsampled_cross_entropy(logits, labels, class_weights)
     }
 
     fn exp<const D: usize>(x: Tensor<D>) -> Tensor<D> {

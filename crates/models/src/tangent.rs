@@ -2,7 +2,10 @@
 
 use burn::tensor::module::max_pool2d_with_indices;
 use burn::tensor::{Tensor, activation};
-use kernels::{LabelMaps, Noise, SlotSum, WriteRule, conv2d, pair_scale};
+use kernels::{
+    LabelMaps, Noise, PixelLabels, SlotSum, WriteRule, conv2d, pair_scale,
+    upsampled_cross_entropy_pair,
+};
 
 use crate::mode::{
     BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode,
@@ -281,6 +284,22 @@ impl Mode for Tangent {
         MemoryDivergenceOf {
             divergence: summed(cosines, others, pair_scale(slots)),
             classification: summed(Self::log_softmax(scores, 1), own, -slot_sum.scale(slots)),
+        }
+    }
+
+    fn upsampled_cross_entropy(
+        logits: Dual<4>,
+        labels: &PixelLabels,
+        class_weights: Option<&[f64]>,
+    ) -> Dual<1> {
+        let Dual { value: logits, tangent } = logits;
+        match tangent {
+            None => Self::constant(kernels::upsampled_cross_entropy(logits, labels, class_weights)),
+            Some(tangent) => {
+                let (value, tangent) =
+                    upsampled_cross_entropy_pair(logits, tangent, labels, class_weights);
+                Dual::new(value, tangent)
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Every operation's tangent against finite differences, in f64 away from kinks.
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use kernels::{LabelMaps, LabelWeights, Noise, SlotSum, WriteRule};
+use kernels::{LabelMaps, LabelWeights, Noise, PixelLabels, SlotSum, WriteRule};
 
 use crate::layout::tensor_from;
 use crate::mode::{BatchStatistics, Conv, Mode, Plain};
@@ -180,6 +180,13 @@ fn memory_divergence<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::reshape(M::cat(vec![losses.divergence, losses.classification], 0), [2, 1, 1, 1])
 }
 
+fn upsampled_cross_entropy<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let ids: Vec<u8> = (0..84).map(|i| if i % 5 == 0 { 255 } else { i % 3 }).collect();
+    let labels = PixelLabels::upload(&ids, [2, 7, 6], &Device::flex());
+    let loss = M::upsampled_cross_entropy(image::<M>(&x), &labels, Some(&[1.0, 0.5, 2.0]));
+    M::reshape(loss, [1, 1, 1, 1])
+}
+
 fn exp<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::exp(image::<M>(&x))
 }
@@ -195,7 +202,7 @@ fn instance_norm<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::instance_norm(image::<M>(&x))
 }
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 24] = [
     case!(conv_with_bias, IMAGE + 56),
     case!(conv_in_groups, IMAGE + 54),
     case!(relu6, IMAGE),
@@ -216,6 +223,7 @@ const CASES: [Case; 23] = [
     case!(memory_write, IMAGE),
     case!(memory_write_without_norms, IMAGE),
     case!(memory_divergence, 45),
+    case!(upsampled_cross_entropy, IMAGE),
     case!(exp, IMAGE),
     case!(reciprocal_sqrt, IMAGE),
     case!(instance_norm, IMAGE),

@@ -6,23 +6,19 @@
 use kernels::pair_scale;
 use models::labels::PixelTargets;
 use models::mode::Mode;
-use models::resize::resize_bilinear;
 
 use crate::method::{EmptyBatch, SlotReduction};
 
-/// Mean negative log-likelihood over the pixels that count.
+/// Mean negative log-likelihood over the pixels that count, of logits resized to the targets.
 ///
-/// Shapes: `logits` `[B, K, H, W]` at the targets' resolution; result `[1]`.
+/// Shapes: `logits` `[B, K, h, w]`; result `[1]`.
 /// A batch without such a pixel gives what `empty` says.
 pub fn cross_entropy<M: Mode>(
     logits: M::T<4>,
     targets: &PixelTargets,
     empty: EmptyBatch,
 ) -> M::T<1> {
-    let log_probability = M::gather(M::log_softmax(logits, 1), 1, &targets.index);
-    let scale = -1.0 / targets.valid.max(1) as f64;
-    let mean =
-        M::linear(log_probability, |x| (x * targets.counted.clone()).sum().mul_scalar(scale));
+    let mean = M::upsampled_cross_entropy(logits, &targets.labels, None);
     match (targets.valid, empty) {
         // The reference's 0 / 0: the value is not a number, the gradient is zero all the same.
         (0, EmptyBatch::Nan) => {
@@ -31,16 +27,6 @@ pub fn cross_entropy<M: Mode>(
         }
         _ => mean,
     }
-}
-
-/// Segmentation loss: logits resized to the labels, then cross entropy.
-pub fn segmentation<M: Mode>(
-    logits: M::T<4>,
-    targets: &PixelTargets,
-    empty: EmptyBatch,
-) -> M::T<1> {
-    let [_, _, height, width] = targets.counted.dims();
-    cross_entropy::<M>(resize_bilinear::<M>(logits, [height, width]), targets, empty)
 }
 
 /// Feature cohesion: cross entropy of the cosine scores, `[N, K]` of `[B, h, w]` pixels, resized
@@ -53,7 +39,7 @@ pub fn cohesion<M: Mode>(
 ) -> M::T<1> {
     let classes = M::value(&scores).dims()[1];
     let maps = models::memory::from_rows::<M>(scores, [batch, classes, height, width]);
-    segmentation::<M>(maps, targets, empty)
+    cross_entropy::<M>(maps, targets, empty)
 }
 
 /// Memory divergence of `slots` slots: the mean over all ordered pairs, which the memory's kernel

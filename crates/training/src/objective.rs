@@ -31,8 +31,8 @@ impl Samples {
     /// Uploads `labels` beside `image`.
     #[must_use]
     pub fn new(image: Tensor<4>, labels: LabelBatch, classes: usize) -> Self {
-        let targets = labels.targets(classes, &image.device(), image.dtype());
-        let label_maps = labels.maps(&image.device());
+        let targets = labels.targets(classes, &image.device());
+        let label_maps = LabelMaps::uploaded(&labels.train_ids, &targets.labels.ids);
         Self { image, labels, targets, label_maps }
     }
 }
@@ -94,7 +94,7 @@ pub fn run<M: Mode>(
     let classes = network.config.classes;
     let encoded = network.encode(pass, M::constant(samples.image.clone()));
     let [batch, _, height, width] = M::value(&encoded.feature).dims();
-    let (device, dtype) = pass.placement();
+    let (device, _) = pass.placement();
 
     let (decoded, scores, written) = match memory {
         None => (encoded.feature, None, None),
@@ -111,16 +111,16 @@ pub fn run<M: Mode>(
     };
     let logits = network.decode(pass, encoded.skips, decoded);
     let weights = method.losses;
-    let segmentation = losses::segmentation::<M>(logits, &samples.targets, method.empty_batch);
+    let segmentation = losses::cross_entropy::<M>(logits, &samples.targets, method.empty_batch);
     let auxiliary = (weights.auxiliary > 0.0).then(|| {
         let [_, _, height, width] = M::value(&encoded.stage3).dims();
         let logits = network.auxiliary(pass, encoded.stage3);
-        let targets = samples.labels.nearest_targets([height, width], classes, &device, dtype);
+        let targets = samples.labels.nearest_targets([height, width], classes, &device);
         losses::cross_entropy::<M>(logits, &targets, method.empty_batch)
     });
     let cohesion = scores.filter(|_| weights.cohesion > 0.0).map(|scores| {
         let at_feature = (method.cohesion_resolution == CohesionResolution::Feature)
-            .then(|| samples.labels.nearest_targets([height, width], classes, &device, dtype));
+            .then(|| samples.labels.nearest_targets([height, width], classes, &device));
         let targets = at_feature.as_ref().unwrap_or(&samples.targets);
         losses::cohesion::<M>(scores, [batch, height, width], targets, method.empty_batch)
     });

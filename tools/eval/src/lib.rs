@@ -62,7 +62,7 @@ pub fn evaluate(
         let mut predictions = vec![Vec::new(); shown.len()];
         let score = target.score(&run.predictor, protocol, &mut |index, prediction| {
             if let Some(place) = shown.iter().position(|&shown| shown == index) {
-                predictions[place] = prediction.to_vec();
+                predictions[place] = prediction.clone().download();
             }
             bar.inc();
         })?;

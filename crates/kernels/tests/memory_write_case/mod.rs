@@ -1,7 +1,9 @@
 //! One memory write and the ways to run it.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use kernels::{LabelMaps, LabelWeights, WriteRule, align_corners_tap, device::software_vulkan};
+use kernels::{
+    LabelMaps, LabelWeights, WriteRule, device::software_vulkan, resize::align_corners_tap,
+};
 use shaders::{
     memory_write_feature_gradient, memory_write_slot_gradient,
     memory_write_slots::{self, Inputs as Slots},

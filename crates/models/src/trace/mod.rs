@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use burn::tensor::{Int, Tensor};
-use kernels::{LabelMaps, Noise, SlotSum, WriteRule};
+use kernels::{LabelMaps, Noise, PixelLabels, SlotSum, WriteRule};
 
 use crate::mode::{BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode};
 use crate::ranks::Exchange;
@@ -234,6 +234,10 @@ impl Mode for Trace {
         _: SlotSum,
     ) -> MemoryDivergenceOf<Self> {
         untraceable("memory_divergence")
+    }
+
+    fn upsampled_cross_entropy(_: Traced<4>, _: &PixelLabels, _: Option<&[f64]>) -> Traced<1> {
+        untraceable("upsampled_cross_entropy")
     }
 
     fn scale<const D: usize>(x: Traced<D>, factor: f64) -> Traced<D> {

@@ -1,0 +1,156 @@
+//! The upsampled argmax and the confusion counts as shader launches.
+
+use burn::backend::{
+    Autodiff, Backend, Cube, DType, Shape,
+    autodiff::checkpoint::strategy::CheckpointStrategy,
+    backend_extension,
+    tensor::{FloatTensor, IntTensor},
+};
+use burn_cubecl::{
+    kernel::{into_contiguous, untile},
+    ops::numeric::empty_device_contiguous_dtype,
+    tensor::CubeTensor,
+};
+use bytemuck::NoUninit;
+use shaders::{confusion_counts, upsampled_argmax};
+
+use crate::launch::{launch, strides};
+
+/// Workgroups that share the pixels, at most: enough to fill a GPU several times.
+const PARTS_MAX: u32 = 16_384;
+
+/// Predictions on a backend's own tensors.
+#[backend_extension(Autodiff, Cube)]
+pub(crate) trait UpsampledArgmaxOps: Backend {
+    /// The words of a [`crate::PixelIds`]; see [`crate::upsampled_argmax`].
+    fn upsampled_argmax(logits: FloatTensor<Self>, sizes: Sizes) -> IntTensor<Self>;
+
+    /// See [`crate::add_confusion`].
+    fn add_confusion(
+        counts: IntTensor<Self>,
+        truth: IntTensor<Self>,
+        prediction: IntTensor<Self>,
+        pixels: u32,
+    ) -> IntTensor<Self>;
+}
+
+/// The sizes of an operation that [`fits`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    size: [u32; 2],
+    output_size: [u32; 2],
+    pixels: u32,
+    classes: u32,
+}
+
+impl Sizes {
+    pub(super) fn of(
+        [batch, classes, height, width]: [usize; 4],
+        [output_height, output_width]: [usize; 2],
+    ) -> Self {
+        Self {
+            size: [height, width].map(|size| size as u32),
+            output_size: [output_height, output_width].map(|size| size as u32),
+            pixels: (batch * output_height * output_width) as u32,
+            classes: classes as u32,
+        }
+    }
+}
+
+/// Whether every index of an argmax fits `u32`.
+pub(super) fn fits(
+    [batch, classes, height, width]: [usize; 4],
+    [output_height, output_width]: [usize; 2],
+) -> bool {
+    let is_u32 = |factors: &[usize]| {
+        let product = factors.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+        product.is_some_and(|product| u32::try_from(product).is_ok())
+    };
+    let pixels = batch.checked_mul(output_height).and_then(|rows| rows.checked_mul(output_width));
+    pixels.is_some_and(fits_counts)
+        && is_u32(&[batch, classes, height, width])
+        && is_u32(&[height, output_height])
+        && is_u32(&[width, output_width])
+}
+
+/// Whether every index of so many pixels fits `u32`, one step of all workgroups further on.
+pub(super) fn fits_counts(pixels: usize) -> bool {
+    let lanes = upsampled_argmax::WORDS_PER_WORKGROUP.max(confusion_counts::WORDS_PER_WORKGROUP);
+    let step = 4 * lanes as usize * PARTS_MAX as usize;
+    pixels.checked_add(step).is_some_and(|sum| u32::try_from(sum).is_ok())
+}
+
+impl UpsampledArgmaxOps for Cube {
+    fn upsampled_argmax(logits: CubeTensor, sizes: Sizes) -> CubeTensor {
+        #[derive(Clone, Copy, NoUninit)]
+        #[repr(C, align(16))]
+        struct Parameters {
+            size: [u32; 2],
+            output_size: [u32; 2],
+            strides: [u32; 4],
+            pixels: u32,
+            classes: u32,
+            parts: u32,
+            padding: u32,
+        }
+
+        let Sizes { size, output_size, pixels, classes } = sizes;
+        let logits = untile(logits);
+        let words = pixels.div_ceil(4);
+        let parts = words.div_ceil(upsampled_argmax::WORDS_PER_WORKGROUP).min(PARTS_MAX);
+        let (client, device) = (logits.client.clone(), logits.device.clone());
+        let shape = Shape::new([words as usize]);
+        let ids = empty_device_contiguous_dtype(client, device, shape, DType::I32);
+        let strides = strides(&logits);
+        launch(
+            &upsampled_argmax::SHADER,
+            &[&logits, &ids],
+            &Parameters { size, output_size, strides, pixels, classes, parts, padding: 0 },
+            [parts, 1, 1],
+        );
+        ids
+    }
+
+    fn add_confusion(
+        counts: CubeTensor,
+        truth: CubeTensor,
+        prediction: CubeTensor,
+        pixels: u32,
+    ) -> CubeTensor {
+        #[derive(Clone, Copy, NoUninit)]
+        #[repr(C)]
+        struct Parameters {
+            pixels: u32,
+            classes: u32,
+            parts: u32,
+        }
+
+        let [counts, truth, prediction] = [counts, truth, prediction].map(into_contiguous);
+        let counts = if counts.can_mut() { counts } else { counts.copy() };
+        let classes = counts.meta.shape()[0] as u32;
+        let words = pixels.div_ceil(4);
+        let parts = words.div_ceil(confusion_counts::WORDS_PER_WORKGROUP).min(PARTS_MAX);
+        launch(
+            &confusion_counts::SHADER,
+            &[&truth, &prediction, &counts],
+            &Parameters { pixels, classes, parts },
+            [parts, 1, 1],
+        );
+        counts
+    }
+}
+
+impl<C: CheckpointStrategy> UpsampledArgmaxOps for Autodiff<Cube, C> {
+    fn upsampled_argmax(logits: FloatTensor<Self>, sizes: Sizes) -> IntTensor<Self> {
+        Cube::upsampled_argmax(logits.into_primitive(), sizes)
+    }
+
+    fn add_confusion(
+        counts: IntTensor<Self>,
+        truth: IntTensor<Self>,
+        prediction: IntTensor<Self>,
+        pixels: u32,
+    ) -> IntTensor<Self> {
+        Cube::add_confusion(counts, truth, prediction, pixels)
+    }
+}

@@ -1,0 +1,139 @@
+//! Three ways to predicted classes agree: the plain-Rust reference, plain Burn operations on the
+//! CPU, and WGSL on a software Vulkan adapter.
+
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use kernels::{
+    PixelIds, add_confusion, device::software_vulkan, upsampled_argmax, upsampled_argmax_plain,
+};
+use shaders::{confusion_counts, upsampled_argmax as shader};
+
+fn wgpu() -> Device {
+    software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
+}
+
+/// A well-mixed function of `name` and `index`.
+fn hash(name: u64, index: u64) -> u64 {
+    let z = (name << 40 | index).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Whole numbers from -2 to 2, of which many are equal.
+fn logits(dims: [usize; 4]) -> Vec<f64> {
+    let count = dims.iter().product::<usize>() as u64;
+    (0..count).map(|index| (hash(1, index) % 5) as f64 - 2.0).collect()
+}
+
+fn tensor(values: &[f64], dims: [usize; 4], device: &Device) -> Tensor<4> {
+    Tensor::from_data(TensorData::new(values.to_vec(), dims), (device, DType::F32))
+}
+
+#[test]
+fn all_three_ways_take_the_lowest_of_equal_classes() {
+    // Ratios of 1, 1/2, 1/4 and 1/8: f32 holds every upsampled logit exactly, so ties are ties.
+    for (dims, size) in [
+        ([1, 2, 1, 1], [1, 1]),
+        ([1, 19, 1, 1], [3, 2]),
+        ([2, 19, 5, 9], [5, 9]),
+        ([7, 19, 5, 3], [17, 5]),
+        ([1, 150, 3, 3], [17, 17]),
+        ([1, 256, 2, 2], [3, 3]),
+        ([1, 33, 9, 9], [5, 3]),
+        ([1, 2, 3, 3], [1, 17]),
+        ([1, 1, 3, 3], [5, 5]),
+    ] {
+        let values = logits(dims);
+        let expected = shader::reference(&values, dims, size);
+        let found = upsampled_argmax(tensor(&values, dims, &wgpu()), size);
+        assert_eq!(found.shape(), [dims[0], size[0], size[1]]);
+        assert_eq!(found.download(), expected, "WGSL: {dims:?} to {size:?}");
+        let found = upsampled_argmax(tensor(&values, dims, &Device::flex()), size);
+        assert_eq!(found.download(), expected, "Burn: {dims:?} to {size:?}");
+    }
+}
+
+#[test]
+fn more_words_than_all_workgroups_take_at_a_time_are_all_written() {
+    // 16384 workgroups of 64 lanes take 4194304 pixels.
+    let (dims, size) = ([1, 2, 3, 3], [2049, 2049]);
+    let values = logits(dims);
+    let found = upsampled_argmax(tensor(&values, dims, &wgpu()), size).download();
+    assert!(found == shader::reference(&values, dims, size), "classes differ");
+}
+
+#[test]
+fn at_any_ratio_only_ties_within_rounding_may_differ() {
+    let (dims, size) = ([2, 19, 6, 7], [45, 37]);
+    let values: Vec<f64> =
+        (0..2 * 19 * 42).map(|index| (hash(2, index) >> 40) as f64 / (1 << 23) as f64).collect();
+    let found = upsampled_argmax(tensor(&values, dims, &wgpu()), size).download();
+    let plain = upsampled_argmax_plain(tensor(&values, dims, &Device::flex()), size).download();
+    let expected = shader::reference(&values, dims, size);
+    for (way, found) in [("WGSL", found), ("Burn", plain)] {
+        let wrong = found.iter().zip(&expected).filter(|(found, expected)| found != expected);
+        // The two largest of 19 numbers in [0, 2) are within some roundings, 1e-6, of each other at
+        // one of 10^5 pixels; here are 3330.
+        assert!(wrong.count() <= 1, "{way}");
+    }
+}
+
+#[test]
+fn logits_in_another_layout_and_with_autodiff_give_the_same_classes() {
+    let (dims, size) = ([2, 19, 5, 6], [17, 21]);
+    let values = logits(dims);
+    let device = wgpu().autodiff();
+    let innermost: Vec<f32> = tensor(&values, dims, &device)
+        .permute([0, 2, 3, 1])
+        .into_data()
+        .try_into_vec()
+        .expect("f32 values");
+    let rows = Tensor::<4>::from_data(TensorData::new(innermost, [2, 5, 6, 19]), &device);
+    let found = upsampled_argmax(rows.permute([0, 3, 1, 2]), size).download();
+    assert_eq!(found, upsampled_argmax(tensor(&values, dims, &wgpu()), size).download());
+}
+
+#[test]
+fn no_pixels_are_no_classes() {
+    for device in [wgpu(), Device::flex()] {
+        let found = upsampled_argmax(tensor(&[], [0, 3, 2, 2], &device), [5, 5]);
+        assert_eq!(found.download(), [0_u8; 0]);
+    }
+}
+
+#[test]
+fn counts_of_several_batches_add_up_and_leave_earlier_ones_alone() {
+    let shape = [3, 41, 53];
+    let pixels: u64 = shape.iter().product::<usize>() as u64;
+    let ids = |name: u64| -> Vec<u8> {
+        (0..pixels)
+            .map(|index| [hash(name, index) as u8 % 22, 255][usize::from(index % 7 == 0)])
+            .collect()
+    };
+    let mut expected = vec![0; 19 * 19];
+    for device in [wgpu(), Device::flex()] {
+        let mut counts = Tensor::<2, Int>::zeros([19, 19], (&device, DType::I32));
+        expected.fill(0);
+        for batch in 0..2 {
+            let before = counts.clone();
+            let (truth, prediction) = (ids(2 * batch), ids(2 * batch + 1));
+            let upload = |ids: &[u8]| PixelIds::upload(ids, shape, &device);
+            counts = add_confusion(counts, &upload(&truth), &upload(&prediction));
+            let found: Vec<i32> = before.try_into_vec_as().expect("counts");
+            assert_eq!(found, expected.iter().map(|&count| count as i32).collect::<Vec<_>>());
+            confusion_counts::reference(&truth, &prediction, 19, &mut expected);
+        }
+        let found: Vec<i32> = counts.try_into_vec_as().expect("counts");
+        assert_eq!(found, expected.iter().map(|&count| count as i32).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn ids_come_back_as_they_went_up() {
+    for pixels in [1, 3, 4, 5, 257] {
+        let ids: Vec<u8> = (0..pixels).map(|index| hash(3, index as u64) as u8).collect();
+        for device in [wgpu(), Device::flex()] {
+            assert_eq!(PixelIds::upload(&ids, [1, 1, pixels], &device).download(), ids);
+        }
+    }
+}
