@@ -96,7 +96,7 @@ fn masks(out: &Path) -> Vec<weights::HostTensor> {
 fn the_loss_begins_after_the_statistics_and_counts_the_pairs_that_the_log_names() {
     let toy = Toy::new();
     // With a memory and exact second order, and without either.
-    let plain = ["model.memory=false", "method.algorithm=aggregated"];
+    let plain = ["model.memory=false", "method.preset=aggregated"];
     for (name, overrides) in [("episodic", &[][..]), ("plain", &plain)] {
         let out = toy.path(name);
         let watcher = trained(&recipe(&toy, overrides), &out);
