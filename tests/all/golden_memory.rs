@@ -39,8 +39,12 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(file: &'a GoldenFile, name: &'a str, dtype: DType, tolerance: f64) -> Self {
-        let device = Device::flex();
+    fn new(
+        file: &'a GoldenFile,
+        name: &'a str,
+        (device, dtype): (&Device, DType),
+        tolerance: f64,
+    ) -> Self {
         let input = |key: &str| file.get(&format!("{}.in.{key}", name));
         let channels = input("F").shape[1];
         // Only the memory's part of the layout is used; the width follows from the case.
@@ -59,15 +63,15 @@ impl<'a> Case<'a> {
                 let found = spec.name.strip_prefix("memory.").and_then(stored);
                 let values =
                     found.map_or_else(|| vec![0.0; spec.len()], |golden| golden.values.clone());
-                tensor_from(&values, &device, dtype).autodiff().require_grad()
+                tensor_from(&values, device, dtype).autodiff().require_grad()
             })
             .collect();
-        let mut statistics = network.layout.init_statistics(&device, dtype);
+        let mut statistics = network.layout.init_statistics(device, dtype);
         for (layer, (name, _)) in network.layout.batch_norms.iter().enumerate() {
             if let Some(name) = name.strip_prefix("memory.") {
                 let running = |key: &str| {
                     let golden = stored(&format!("{name}.{key}")).expect("running statistics");
-                    golden.tensor(&device, dtype)
+                    golden.tensor(device, dtype)
                 };
                 statistics[layer] = BatchStatistics {
                     mean: running("running_mean"),
@@ -76,15 +80,15 @@ impl<'a> Case<'a> {
             }
         }
         Self {
-            feature: input("F").tensor::<4>(&device, dtype).autodiff().require_grad(),
-            memory: input("M").tensor::<2>(&device, dtype),
+            feature: input("F").tensor::<4>(device, dtype).autodiff().require_grad(),
+            memory: input("M").tensor::<2>(device, dtype),
             labels: input("labels").labels(),
             network,
             leaves,
             statistics,
             file,
             name,
-            device,
+            device: device.clone(),
             dtype,
             tolerance,
         }
@@ -250,10 +254,10 @@ impl<'a> Case<'a> {
     }
 }
 
-fn check_all(dtype: DType, tolerance: f64) {
+fn check_all(place: (&Device, DType), tolerance: f64) {
     let file = GoldenFile::read("memory_f64.safetensors");
     for name in ["A", "B", "C", "D", "I", "G", "V"] {
-        let case = Case::new(&file, name, dtype, tolerance);
+        let case = Case::new(&file, name, place, tolerance);
         case.check_single_losses();
         case.check_write();
         case.check_update_vjp();
@@ -265,12 +269,19 @@ fn check_all(dtype: DType, tolerance: f64) {
 #[test]
 fn memory_in_f64_equals_the_reference() {
     // Sums of at most a few thousand terms, on both sides in f64: 1e-14 is seen.
-    check_all(DType::F64, 1e-12);
+    check_all((&Device::flex(), DType::F64), 1e-12);
 }
 
 #[test]
 fn memory_in_f32_equals_the_reference() {
     // The reference's own f32 run differs from its f64 run by 3e-6 of a tensor's maximum; the
     // sums here run in another order: 7e-6 is seen in L_total, which cancels terms of both signs.
-    check_all(DType::F32, 1e-5);
+    check_all((&Device::flex(), DType::F32), 1e-5);
+}
+
+#[test]
+fn memory_on_software_vulkan_equals_the_reference() {
+    // As on the CPU, through the shaders of read, write, divergence losses and cross entropy.
+    let opened = kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}"));
+    check_all((&opened.device, DType::F32), 1e-5);
 }

@@ -13,15 +13,36 @@ use training::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 use crate::golden::{self, GoldenFile, assert_close, assert_close_above, values};
 use crate::golden_forward::tiny;
 
-/// f64 on both sides; each step multiplies rounding by its conditioning, about a thousand.
-const TOLERANCE: f64 = 1e-9;
+/// Where the steps are taken, and how near to the reference's f64 they must stay.
+struct Place {
+    device: Device,
+    dtype: DType,
+    tolerance: f64,
+    /// Added for checksums, which cancel.
+    floor: f64,
+}
 
-fn samples(tags: &[String], device: &Device) -> Samples {
+/// f64 on both sides; each step multiplies rounding by its conditioning, about a thousand.
+fn cpu_f64() -> Place {
+    Place { device: Device::flex(), dtype: DType::F64, tolerance: 1e-9, floor: 1e-10 }
+}
+
+/// The aggregated loops stay within 3e-6, buffers within 9e-6. An episode's image-level branch
+/// normalises over two values, and rounding that crosses a kink multiplies: the losses of the first
+/// two steps differ by 3e-5, the parameters after the third by a hundredth.
+fn f32_on(device: Device) -> Place {
+    Place { device, dtype: DType::F32, tolerance: 1e-5, floor: 2e-5 }
+}
+
+/// Loss values of an episode, of six, that f32 can be held to, and how near.
+const F32_EPISODES: (usize, f64) = (4, 1e-4);
+
+fn samples(tags: &[String], Place { device, dtype, .. }: &Place) -> Samples {
     let parts: Vec<_> = tags
         .iter()
         .map(|tag| {
             let shape = [2, 64, 64];
-            (golden::image(tag, shape, device, DType::F64), golden::labels(tag, shape))
+            (golden::image(tag, shape, device, *dtype), golden::labels(tag, shape))
         })
         .collect();
     let image = burn::tensor::Tensor::cat(parts.iter().map(|part| part.0.clone()).collect(), 0);
@@ -36,12 +57,13 @@ fn samples(tags: &[String], device: &Device) -> Samples {
 fn train_three_steps(
     network: &Network,
     method: &Method,
-    device: &Device,
+    place: &Place,
 ) -> (State, Vec<StepReport>) {
-    let mut state = State::new(network, 0, device, DType::F64);
-    state.parameters = golden::parameters(&network.layout, device, DType::F64);
-    state.statistics = golden::statistics(&network.layout, device, DType::F64);
-    state.memory = network.config.memory.then(|| golden::memory(16, device, DType::F64));
+    let Place { device, dtype, .. } = place;
+    let mut state = State::new(network, 0, device, *dtype);
+    state.parameters = golden::parameters(&network.layout, device, *dtype);
+    state.statistics = golden::statistics(&network.layout, device, *dtype);
+    state.memory = network.config.memory.then(|| golden::memory(16, device, *dtype));
     let schedule = Schedule {
         learning_rate: 0.01,
         decay: Decay::Exponential { gamma: 9.0, steps: 120_000 },
@@ -63,12 +85,12 @@ fn train_three_steps(
         let [a, b] = ["A", "B"].map(|domain| format!("{domain}{step}"));
         let (next, report) = match method.algorithm {
             Algorithm::Aggregated => {
-                aggregated_step(network, &state, &samples(&[a, b], device), (method, settings))
+                aggregated_step(network, &state, &samples(&[a, b], place), (method, settings))
             }
             Algorithm::Episodic => {
                 // The splits of the goldens: A|B, B|A, A|B.
                 let (train, test) = if step == 1 { (b, a) } else { (a, b) };
-                let episode = (&samples(&[train], device), &samples(&[test], device));
+                let episode = (&samples(&[train], place), &samples(&[test], place));
                 episodic_step(network, &state, episode, (method, settings))
             }
         };
@@ -78,13 +100,13 @@ fn train_three_steps(
     (state, reports)
 }
 
-fn check(name: &str, algorithm: Algorithm, memory: bool) {
+fn check(name: &str, algorithm: Algorithm, memory: bool, place: &Place) {
+    let Place { tolerance, floor, .. } = *place;
     let json = &golden::json("multi_iter_tiny_f64.json")[name];
     let file = GoldenFile::read("multi_iter_tiny_f64.safetensors");
-    let device = Device::flex();
     let network = tiny(memory);
     let method = Method { algorithm, read: ReadWeights::Softmax, ..Method::released() };
-    let (state, reports) = train_three_steps(&network, &method, &device);
+    let (state, reports) = train_three_steps(&network, &method, place);
 
     let calls = json["losses_in_call_order"].as_array().expect("a list");
     let passes: Vec<_> = reports
@@ -93,7 +115,10 @@ fn check(name: &str, algorithm: Algorithm, memory: bool) {
         .flatten()
         .collect();
     assert_eq!(passes.len(), calls.len());
-    for (index, (pass, expected)) in passes.iter().zip(calls).enumerate() {
+    let rounds_much = place.dtype == DType::F32 && algorithm == Algorithm::Episodic;
+    let (compared, loss_tolerance) =
+        if rounds_much { F32_EPISODES } else { (calls.len(), tolerance) };
+    for (index, (pass, expected)) in passes.iter().zip(calls).enumerate().take(compared) {
         for (loss, key) in [("total", "total"), ("segmentation", "seg"), ("auxiliary", "aux")] {
             let (_, got) = pass.losses.iter().find(|(name, _)| *name == loss).expect("a loss");
             let expected = expected[key].as_f64().expect("a number");
@@ -101,9 +126,13 @@ fn check(name: &str, algorithm: Algorithm, memory: bool) {
                 &format!("{name} call {index} {loss}"),
                 &values(got),
                 &[expected],
-                TOLERANCE,
+                loss_tolerance,
             );
         }
+    }
+
+    if rounds_much {
+        return;
     }
 
     let names = json["param_names"].as_array().expect("a list");
@@ -112,7 +141,7 @@ fn check(name: &str, algorithm: Algorithm, memory: bool) {
         let key = parameter.as_str().expect("a name");
         let got = golden::checksum(&values(&state.parameters[network.layout.parameter(key)]));
         let expected: Vec<f64> = serde_json::from_value(expected.clone()).expect("a checksum");
-        assert_close_above(&format!("{name} {key}"), &got, &expected, (TOLERANCE, 1e-10));
+        assert_close_above(&format!("{name} {key}"), &got, &expected, (tolerance, floor));
     }
     let buffers = json["buffers_ck"].as_object().expect("an object");
     for (layer, (layer_name, _)) in network.layout.batch_norms.iter().enumerate() {
@@ -122,31 +151,38 @@ fn check(name: &str, algorithm: Algorithm, memory: bool) {
             let expected: Vec<f64> =
                 serde_json::from_value(buffers[&key].clone()).expect("a checksum");
             let got = golden::checksum(&values(got));
-            assert_close_above(&format!("{name} {key}"), &got, &expected, (TOLERANCE, 1e-10));
+            assert_close_above(&format!("{name} {key}"), &got, &expected, (tolerance, floor));
         }
     }
     if let Some(memory) = &state.memory {
         let expected = &file.get(&format!("{name}.memory")).values;
-        assert_close(&format!("{name} memory"), &values(memory), expected, TOLERANCE);
+        assert_close(&format!("{name} memory"), &values(memory), expected, tolerance);
+    }
+}
+
+fn check_all_loops(place: &Place) {
+    for (name, algorithm, memory) in [
+        ("train_memory_mldg", Algorithm::Episodic, true),
+        ("train_mldg", Algorithm::Episodic, false),
+        ("train_agg", Algorithm::Aggregated, false),
+        ("train_memory_agg", Algorithm::Aggregated, true),
+    ] {
+        check(name, algorithm, memory, place);
     }
 }
 
 #[test]
-fn three_steps_of_pin_the_memory_equal_the_references() {
-    check("train_memory_mldg", Algorithm::Episodic, true);
+fn three_steps_of_each_loop_in_f64_equal_the_references() {
+    check_all_loops(&cpu_f64());
 }
 
 #[test]
-fn three_steps_of_mldg_equal_the_references() {
-    check("train_mldg", Algorithm::Episodic, false);
+fn three_steps_of_each_loop_in_f32_equal_the_references() {
+    check_all_loops(&f32_on(Device::flex()));
 }
 
 #[test]
-fn three_steps_of_the_aggregated_baseline_equal_the_references() {
-    check("train_agg", Algorithm::Aggregated, false);
-}
-
-#[test]
-fn three_steps_of_the_memory_without_episodes_equal_the_references() {
-    check("train_memory_agg", Algorithm::Aggregated, true);
+fn three_steps_of_each_loop_on_software_vulkan_equal_the_references() {
+    let opened = kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}"));
+    check_all_loops(&f32_on(opened.device));
 }
