@@ -1,6 +1,6 @@
 //! Prints how long the convolutions of a ResNet-50 take on a device, ours beside Burn's own.
 //!
-//! Run: `cargo run --release -p kernels --example conv_rate -- [DEVICE] [BATCH] [SIDE] [DIVISOR]`,
+//! Run: `cargo run --release --example conv_rate -- [DEVICE] [BATCH] [SIDE] [DIVISOR]`,
 //! where DEVICE is one of the words that `train` takes (`auto` unless given; `gpu:0` is the software
 //! adapter on a machine without a GPU), the images are [BATCH, 3, SIDE, SIDE], every channel count
 //! is that of ResNet-50 divided by DIVISOR, and dilations shrink with images below the crop of 768;

@@ -1,7 +1,7 @@
 //! Prints how long the upsampled cross entropy takes on a device, and what it keeps for its
 //! backward pass, ours beside plain Burn.
 //!
-//! Run: `cargo run --release -p kernels --example loss_rate -- [DEVICE] [BATCH] [SIDE]`, where
+//! Run: `cargo run --release --example loss_rate -- [DEVICE] [BATCH] [SIDE]`, where
 //! DEVICE is one of the words that `train` takes (`auto` unless given; `gpu:0` is the software
 //! adapter on a machine without a GPU) and the labels are [BATCH, SIDE, SIDE]; 8 and 768 unless
 //! given.

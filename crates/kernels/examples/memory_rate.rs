@@ -1,7 +1,7 @@
 //! Prints how long the memory's operations take on a device, ours beside plain Burn, and what share
 //! of the device's copy bandwidth they reach.
 //!
-//! Run: `cargo run --release -p kernels --example memory_rate -- [DEVICE] [BATCH] [CROP] [CHANNELS]
+//! Run: `cargo run --release --example memory_rate -- [DEVICE] [BATCH] [CROP] [CHANNELS]
 //! [CLASSES]`, where DEVICE is one of the words that `train` takes (`auto` unless given; `gpu:0` is
 //! the software adapter on a machine without a GPU), labels are [BATCH, CROP, CROP] and features
 //! [BATCH, CHANNELS, CROP / 16, CROP / 16]; 8, 768, 256 and 19 unless given.

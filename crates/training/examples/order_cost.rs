@@ -1,6 +1,6 @@
 //! What the exact second-order term costs: CPU seconds and peak memory of one training step.
 //!
-//!     cargo run --release -p training -p train --example order_cost -- [WIDTH_DIVISOR [CROP [IMAGES [ROUNDS]]]]
+//!     cargo run --release --example order_cost -- [WIDTH_DIVISOR [CROP [IMAGES [ROUNDS]]]]
 //!
 //! DeepLabV3+ on ResNet-50 with its memory, on the CPU, two domains with IMAGES crops each. Every
 //! variant runs in a process of its own, in turn, ROUNDS times; the least CPU time counts, since
