@@ -28,7 +28,8 @@ fn network(case: &Value) -> Network {
     })
 }
 
-fn check(device: &Device, dtype: DType, tolerance: f64) {
+/// `tolerance` is that of checksums and that of single values.
+fn check(device: &Device, dtype: DType, tolerance: [f64; 2]) {
     let goldens = golden::own_json("heads.json");
     for case in goldens["cases"].as_array().expect("cases") {
         let network = network(case);
@@ -51,29 +52,31 @@ fn check(device: &Device, dtype: DType, tolerance: f64) {
 }
 
 /// Compares with shape, checksum, indices of some elements, and their values.
-fn check_map(what: &str, golden: &Value, found: &Tensor<4>, tolerance: f64) {
+fn check_map(what: &str, golden: &Value, found: &Tensor<4>, [sums, single]: [f64; 2]) {
     assert_eq!(golden[0], json!(found.dims()), "{what}");
     let found = values(found);
-    Formula::UNSALTED.assert_checksum(what, golden, &found, tolerance);
+    Formula::UNSALTED.assert_checksum(what, golden, &found, sums);
     let some: Vec<f64> = read::<Vec<usize>>(&golden[2]).iter().map(|&at| found[at]).collect();
-    assert_close(what, &some, &read::<Vec<f64>>(&golden[3]), tolerance);
+    assert_close(what, &some, &read::<Vec<f64>>(&golden[3]), single);
 }
 
 #[test]
 fn every_other_head_in_f64_equals_pytorch() {
-    // As of the backbones: a few thousand ulp of the norm.
-    check(&Device::flex(), DType::F64, 1e-12);
+    // As of the backbones: a few thousand ulp.
+    check(&Device::flex(), DType::F64, [1e-12; 2]);
 }
+
+// PyTorch's own f32 differs from its f64 by up to 6e-7 in the checksums, and by 7e-5 of a map's
+// maximum in single values, of which those compared need not have the maximum.
+const IN_F32: [f64; 2] = [5e-6, 3e-4];
 
 #[test]
 fn every_other_head_in_f32_equals_pytorch() {
-    // As of the backbones, and twice that for the deepest sums: 9 * 2048 products, of four branches.
-    check(&Device::flex(), DType::F32, 1e-5);
+    check(&Device::flex(), DType::F32, IN_F32);
 }
 
 #[test]
 fn every_other_head_on_software_vulkan_equals_pytorch() {
     let opened = kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}"));
-    // As on the CPU; the driver may fuse multiplications and additions.
-    check(&opened.device, DType::F32, 2e-5);
+    check(&opened.device, DType::F32, IN_F32);
 }
