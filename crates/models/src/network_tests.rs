@@ -95,7 +95,8 @@ fn loss<M: Mode>(network: &Network, parameters: Vec<M::T<1>>, image: &Tensor<4>)
     }
     let logits = network.decode(&mut pass, encoded.skips, feature);
     let auxiliary = network.auxiliary(&mut pass, encoded.stage3);
-    let maps = [logits, auxiliary].into_iter().chain(encoded.whitened).map(weighted_squares::<M, 4>);
+    let maps =
+        [logits, auxiliary].into_iter().chain(encoded.whitened).map(weighted_squares::<M, 4>);
     let slots = slot_scores.map(weighted_squares::<M, 2>);
     maps.chain(slots).reduce(M::add).expect("logits")
 }

@@ -264,6 +264,8 @@ mod tests {
         assert!(!sizes([1, 3, 9, 9], [4, 3, 1, 1], 1).unwrap().is_pointwise());
         assert!(!sizes([1, 3, 9, 9], [4, 3, 3, 3], 1).unwrap().is_pointwise());
         let strided = ConvOptions::new([2; 2], [0; 2], [1; 2], 1);
-        assert!(!Sizes::new([1, 3, 1, 1], [4, 3, 1, 1], &strided, UNLIMITED).unwrap().is_pointwise());
+        assert!(
+            !Sizes::new([1, 3, 1, 1], [4, 3, 1, 1], &strided, UNLIMITED).unwrap().is_pointwise()
+        );
     }
 }
