@@ -17,6 +17,7 @@ mod golden_networks;
 mod golden_norms;
 mod golden_whitening;
 mod gpu_augmentation;
+mod grouped_gradients;
 mod initial_weights;
 mod memory_data;
 mod method_keys;

@@ -47,7 +47,7 @@ pub fn conv2d(
 }
 
 /// [`conv2d`] with at most `column_bytes` of columns at one time, as far as one part of 64 rows, or
-/// of one image and one channel, takes no more.
+/// of one image and four channels, takes no more.
 ///
 /// # Panics
 ///
