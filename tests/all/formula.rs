@@ -52,25 +52,39 @@ impl Formula {
             .collect()
     }
 
-    /// Running statistics by the formula.
+    /// Running statistics by the formula; a covariance is the identity and a little more, which is
+    /// positive as its diagonal dominates.
     pub(crate) fn statistics(
         &self,
         layout: &Layout,
         device: &Device,
         dtype: DType,
     ) -> Vec<BatchStatistics> {
-        layout
-            .batch_norms
-            .iter()
-            .map(|(name, channels)| {
-                let mean = self.uniform(&format!("{name}.running_mean"), *channels, -0.1, 0.1);
-                let variance = self.uniform(&format!("{name}.running_var"), *channels, 0.5, 1.5);
-                BatchStatistics {
-                    mean: tensor_from(&mean, device, dtype),
-                    variance: tensor_from(&variance, device, dtype),
-                }
-            })
-            .collect()
+        let of_batch_norm = |(name, channels): &(String, usize)| {
+            (
+                self.uniform(&format!("{name}.running_mean"), *channels, -0.1, 0.1),
+                self.uniform(&format!("{name}.running_var"), *channels, 0.5, 1.5),
+            )
+        };
+        let of_whitening = |(name, [groups, group]): &(String, [usize; 2])| {
+            let (mean, covariance) = (format!("{name}.running_mean"), groups * group * group);
+            let part = self.uniform(&format!("{name}.running_cov"), covariance, -0.05, 0.05);
+            let element = |index: usize| {
+                let (row, column) = (index / group % group, index % group);
+                let turned = index - row * group - column + column * group + row;
+                let identity = f64::from(u8::from(row == column));
+                f64::from((identity + part[index] + part[turned]) as f32)
+            };
+            let covariance = (0..covariance).map(element).collect();
+            (self.uniform(&mean, groups * group, -0.1, 0.1), covariance)
+        };
+        let whitenings = layout.switchable_norms.iter().map(of_whitening);
+        let all = layout.batch_norms.iter().map(of_batch_norm).chain(whitenings);
+        all.map(|(mean, variance)| BatchStatistics {
+            mean: tensor_from(&mean, device, dtype),
+            variance: tensor_from(&variance, device, dtype),
+        })
+        .collect()
     }
 
     /// The memory by the formula: uniform rows, normalised in f64, rounded to f32.

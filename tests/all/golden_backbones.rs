@@ -86,7 +86,7 @@ fn every_backbone_in_f32_equals_torchvision() {
 #[test]
 fn depthwise_and_grouped_backbones_on_software_vulkan_equal_torchvision() {
     let opened = kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}"));
-    for name in ["mobilenet_v2", "shufflenet_v2_x1_0"] {
+    for name in ["resnext50_32x4d", "mobilenet_v2", "shufflenet_v2_x1_0"] {
         // As on the CPU; the driver may fuse multiplications and additions.
         check(name, 16, (&opened.device, DType::F32), 1e-5);
     }

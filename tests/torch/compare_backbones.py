@@ -14,7 +14,6 @@ import sys
 import tempfile
 
 import torch
-import torchvision
 from safetensors.torch import load_file, save_file
 
 import formula
@@ -91,9 +90,10 @@ def randomise_norms(network):
     As in trained networks a residual block adds little to its input: with gains around 1, random
     networks amplify rounding so much that PyTorch's own f32 is 8e-4 away from f64 on ResNet-152.
     """
-    blocks = (torchvision.models.resnet.BasicBlock, torchvision.models.resnet.Bottleneck)
     ends = []
     for module in network.modules():
+        # torchvision's classes and RobustNet's have the same names.
+        kind = type(module).__name__
         if isinstance(module, torch.nn.InstanceNorm2d) and module.affine:
             module.weight.uniform_(0.5, 1.5)
             module.bias.uniform_(-0.5, 0.5)
@@ -101,7 +101,12 @@ def randomise_norms(network):
             module.weight.uniform_(0.5, 1.5)
             module.bias.uniform_(-0.5, 0.5)
             module.momentum = 1.0
-        elif isinstance(module, blocks):
+        elif kind == "SyncSwitchWhiten2d":
+            for parameter in module.parameters():
+                parameter.uniform_(0.5, 1.5)
+            # The share of the old statistics.
+            module.momentum = 0.0
+        elif kind in ("BasicBlock", "Bottleneck"):
             ends.append(module.bn3 if hasattr(module, "bn3") else module.bn2)
     for norm in ends:
         norm.weight.uniform_(0.2, 0.4)

@@ -1,6 +1,6 @@
 """Weights, images and checksums by formula: each value is a function of its tensor's name.
 
-The same formula is in tests/all/golden.rs: FNV-1a of the name, then splitmix64.
+The same formula is in tests/all/formula.rs: FNV-1a of the name, then splitmix64.
 """
 
 import math
@@ -33,6 +33,8 @@ def weight(name, shape):
     """The tensor of a state_dict by its key."""
     if name.endswith("num_batches_tracked"):
         return torch.zeros(shape, dtype=torch.int64)
+    if name.endswith("running_cov"):
+        return covariance(name, shape)
     if name.endswith("running_var"):
         low, high = 0.5, 1.5
     elif len(shape) == 4:
@@ -45,6 +47,12 @@ def weight(name, shape):
     else:
         low, high = -0.1, 0.1
     return uniform(name, shape, low, high)
+
+
+def covariance(name, shape):
+    """The identity and a little more: symmetric, and positive as its diagonal dominates."""
+    part = uniform(name, shape, -0.05, 0.05).double()
+    return (torch.eye(shape[-1]).double() + part + part.transpose(-1, -2)).float()
 
 
 def image(tag, batch, height, width):

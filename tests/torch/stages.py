@@ -67,12 +67,36 @@ def build(name, output_stride):
     # The layers with the strides to 16 and 32.
     to_16, to_32 = (layers[3], layers[4]) if residual else (layers[2], layers[3])
     dilate = dilate_residual if residual else dilate_strided
+    dilate_after(to_16, to_32, dilate, output_stride)
+    return Stages(layers)
+
+
+def build_narrow(divisor, output_stride):
+    """ResNet-50 with one block per stage and all widths divided, from torchvision's blocks."""
+    width = 64 // divisor
+    conv, norm, sequential = torch.nn.Conv2d, torch.nn.BatchNorm2d, torch.nn.Sequential
+    pool = torch.nn.MaxPool2d(3, stride=2, padding=1)
+    stem = conv(3, width, 7, stride=2, padding=3, bias=False)
+    layers = [sequential(stem, norm(width), torch.nn.ReLU(), pool)]
+    channels = width
+    for stage in range(4):
+        planes, stride = width << stage, 1 if stage == 0 else 2
+        projection = conv(channels, 4 * planes, 1, stride=stride, bias=False)
+        shortcut = sequential(projection, norm(4 * planes))
+        block = torchvision.models.resnet.Bottleneck(channels, planes, stride, shortcut)
+        layers.append(sequential(block))
+        channels = 4 * planes
+    dilate_after(layers[3], layers[4], dilate_residual, output_stride)
+    return Stages(layers)
+
+
+def dilate_after(to_16, to_32, dilate, output_stride):
+    """Takes the strides of these layers away as far as the output stride says."""
     if output_stride == 16:
         dilate(to_32, 2)
     elif output_stride == 8:
         dilate(to_16, 2)
         dilate(to_32, 4)
-    return Stages(layers)
 
 
 def dilate_residual(layer, dilation):

@@ -26,6 +26,12 @@ const WGSL_RUNTIME: &str = "wgpu<wgsl>";
 /// Whether a device can run the shaders.
 #[must_use]
 pub fn compiles_wgsl(device: &Device) -> bool {
+    binding_bytes(device).is_some()
+}
+
+/// Bytes that one binding can hold on a device that runs the shaders: what the adapter states, which
+/// wgpu keeps below 2 GiB. No tensor of that device is larger.
+pub(crate) fn binding_bytes(device: &Device) -> Option<usize> {
     fn cube_device(device: &DispatchDevice) -> Option<&CubeDevice> {
         match device {
             DispatchDevice::Cube(device) => Some(device),
@@ -33,7 +39,9 @@ pub fn compiles_wgsl(device: &Device) -> bool {
             _ => None,
         }
     }
-    cube_device(device.as_dispatch()).is_some_and(|device| device.client().name() == WGSL_RUNTIME)
+    let client = cube_device(device.as_dispatch())?.client();
+    let bytes = client.properties().memory.max_page_size;
+    (client.name() == WGSL_RUNTIME).then(|| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 struct WgslKernel(&'static Shader);

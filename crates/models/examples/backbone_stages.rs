@@ -4,7 +4,7 @@
 //! WEIGHTS.safetensors IMAGE.safetensors OUT.safetensors --backbone NAME --output-stride N --norms
 //! 0000000`. The image is the tensor `image` `[B, 3, H, W]`, normalised; the norms are the digits of
 //! RobustNet's `--wt_layer`; the output holds `stage1` to `stage4`.
-//! `tests/torch/compare_backbones.py` and `mobile_norms.py` call it.
+//! `tests/torch/compare_backbones.py` and `norms.py` call it.
 
 use std::collections::BTreeMap;
 use std::error::Error;

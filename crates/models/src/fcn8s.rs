@@ -1,8 +1,8 @@
 //! FCN-8s: classifiers on the stages at strides 32, 16 and 8, summed from coarse to fine.
 //!
 //! Source: Long et al., CVPR 2015, on other backbones: a 3x3 convolution on the last stage takes the
-//! place of VGG's fully connected layers and gives F, resizes are bilinear, and the stages' sizes are
-//! taken as they come, so that crops are not needed.
+//! place of VGG's fully connected layers and gives F, resizes are bilinear with aligned corners, and
+//! the stages' sizes are taken as they come, so that crops are not needed.
 
 use crate::layout::{Init, Layout};
 use crate::mode::{Conv, Mode};

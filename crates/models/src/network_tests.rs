@@ -5,7 +5,9 @@ use burn::tensor::{DType, Device, Tensor};
 
 use crate::backbone::BackboneName::{MobileNetV2, ResNet18, ResNet50, ResNext50, ShuffleNetV2};
 use crate::backbone::{Backbone, BackboneConfig, BackboneName};
+use crate::labels::{LabelBatch, LabelWeights};
 use crate::layout::tensor_from;
+use crate::memory::{self, ReadOptions, WriteOptions};
 use crate::mode::{Mode, Plain};
 use crate::network::{ModelName, Network, NetworkConfig};
 use crate::normalization::places::{NormKind, NormPlaces};
@@ -60,19 +62,49 @@ pub(crate) fn parameters(network: &Network) -> Vec<Tensor<1>> {
     initial.into_iter().zip(specs).map(moved).collect()
 }
 
-/// `mean c y^2` of the logits and the auxiliary logits, with fixed random `c`, in training's regime.
+/// `mean c y^2` of all results, with fixed random `c`, in training's regime: logits, auxiliary
+/// logits, what is whitened, and with a memory the scores of its slots.
+///
+/// A memory is first written, by labels of which one class is absent and some pixels are ignored,
+/// and then read.
 fn loss<M: Mode>(network: &Network, parameters: Vec<M::T<1>>, image: &Tensor<4>) -> M::T<1> {
     let running = network.layout.init_statistics(&Device::flex(), DType::F64);
     let mut pass = Pass::<M>::new(&network.layout, parameters, &running, Normalization::Batch);
     let encoded = network.encode(&mut pass, M::constant(image.clone()));
-    let logits = network.decode(&mut pass, encoded.skips, encoded.feature);
+    let mut feature = encoded.feature;
+    let mut slot_scores = None;
+    if network.config.memory {
+        let [batch, channels, height, width] = M::dims(&feature);
+        let classes = network.config.classes;
+        let old = random("memory", classes * channels).reshape([classes, channels]);
+        let old = Plain::l2_normalize(old, 1);
+        let labels = LabelBatch {
+            batch,
+            height,
+            width,
+            // Class 4 is absent; 5 and 6 are no classes.
+            train_ids: (0..batch * height * width).map(|at| [0, 1, 2, 3, 5, 6][at % 6]).collect(),
+        };
+        let (device, dtype) = (image.device(), image.dtype());
+        let labels =
+            labels.class_weights([height, width], classes, LabelWeights::Soft, &device, dtype);
+        let written =
+            memory::write(&mut pass, feature.clone(), &old, &labels, WriteOptions::RELEASED);
+        slot_scores = Some(memory::classify_slots(&pass, written.clone()));
+        feature = memory::read(&mut pass, feature, written, &ReadOptions::PAPER).feature;
+    }
+    let logits = network.decode(&mut pass, encoded.skips, feature);
     let auxiliary = network.auxiliary(&mut pass, encoded.stage3);
-    let [logits, auxiliary] = [logits, auxiliary].map(|y| {
-        let dims = M::dims(&y);
-        let weights = random("weights", dims.iter().product()).reshape(dims);
-        M::linear(M::mul(y.clone(), y), |y| (y * weights.clone()).mean())
-    });
-    M::add(logits, auxiliary)
+    let maps =
+        [logits, auxiliary].into_iter().chain(encoded.whitened).map(weighted_squares::<M, 4>);
+    let slots = slot_scores.map(weighted_squares::<M, 2>);
+    maps.chain(slots).reduce(M::add).expect("logits")
+}
+
+fn weighted_squares<M: Mode, const D: usize>(y: M::T<D>) -> M::T<1> {
+    let dims = M::dims(&y);
+    let weights = random("weights", dims.iter().product()).reshape(dims);
+    M::linear(M::mul(y.clone(), y), |y| (y * weights.clone()).mean())
 }
 
 fn gradient(network: &Network, parameters: &[Tensor<1>], image: &Tensor<4>) -> Vec<Vec<f64>> {
@@ -171,6 +203,23 @@ fn hessian_products_of_mobile_backbones_with_other_norms_equal_finite_difference
         let config = narrow_config(ModelName::DeepLabV3Plus, backbone, 16);
         let network = Network::new(NetworkConfig { normalization: norms.places(), ..config });
         check_all_but(&network, unused);
+    }
+}
+
+#[test]
+fn hessian_products_of_a_resnet_with_other_norms_equal_finite_differences() {
+    for norms in [NormPreset::IbnA, NormPreset::Ibn, NormPreset::Iw, NormPreset::Switchable] {
+        let config = narrow_config(ModelName::DeepLabV3Plus, ResNet50, 16);
+        let network = Network::new(NetworkConfig { normalization: norms.places(), ..config });
+        check_all_but(&network, &[]);
+    }
+}
+
+#[test]
+fn hessian_products_through_a_write_and_a_read_of_the_memory_equal_finite_differences() {
+    for model in [ModelName::DeepLabV3Plus, ModelName::Fcn8s] {
+        let config = NetworkConfig { memory: true, ..narrow_config(model, ResNet50, 16) };
+        check_all_but(&Network::new(config), &[]);
     }
 }
 

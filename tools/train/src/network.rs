@@ -181,9 +181,11 @@ mod tests {
         for model in ["deeplab_v3", "deeplab_v2_original", "fcn8s"] {
             assert!(config(&["--model", model]).is_ok(), "{model}");
         }
-        let at_8 = config(&["--model", "deeplab_v3_plus", "--output-stride", "8"]);
-        let aspp_rates = vec![12, 24, 36];
-        assert_eq!(at_8, Ok(NetworkConfig { output_stride: 8, aspp_rates, ..paper }));
+        for (stride, aspp_rates) in [(8, vec![12, 24, 36]), (32, vec![3, 6, 9])] {
+            let flags = ["--model", "deeplab_v3_plus", "--output-stride", &stride.to_string()];
+            let expected = NetworkConfig { output_stride: stride, aspp_rates, ..paper.clone() };
+            assert_eq!(config(&flags), Ok(expected));
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) fn output(x: CubeTensor, weight: CubeTensor, sizes: &Sizes) -> CubeTe
     let weight = reshaped(weight, [sizes.out_channels, sizes.windows.columns()]);
     let [out_height, out_width] = sizes.windows.output;
     let output = empty(&pixels, [sizes.batch, out_height, out_width, sizes.out_channels]);
-    for rows in sizes.row_parts(part_bytes(&pixels, sizes)) {
+    for rows in sizes.row_parts() {
         let part = columns_of(&pixels, sizes, rows.clone());
         let product = rows_of(&output, rows, sizes.out_channels);
         multiply(part, permute(weight.clone(), &[1, 0]), Some(product));
@@ -62,7 +62,7 @@ pub(super) fn input_gradient(output: CubeTensor, weight: CubeTensor, sizes: &Siz
         multiply(reshaped(output, whole), weight, Some(product));
         return permute_nhwc_to_nchw(gradient);
     }
-    for part in sizes.image_parts(part_bytes(&output, sizes)) {
+    for part in sizes.image_parts() {
         let ImagePart { images, channels } = part.clone();
         let rows = images.start * sizes.image_rows()..images.end * sizes.image_rows();
         let columns = kernel[0] * kernel[1] * channels.len();
@@ -85,7 +85,7 @@ pub(super) fn weight_gradient(x: CubeTensor, output: CubeTensor, sizes: &Sizes) 
     let output = into_contiguous(permute_nchw_to_nhwc(output));
     let columns = sizes.windows.columns();
     let mut total: Option<CubeTensor> = None;
-    for rows in sizes.row_parts(part_bytes(&pixels, sizes)) {
+    for rows in sizes.row_parts() {
         let part = columns_of(&pixels, sizes, rows.clone());
         let output = rows_of(&output, rows, sizes.out_channels);
         let sum = sum_of_products(output, part, [sizes.out_channels, columns]);
@@ -206,12 +206,6 @@ fn add_to_pixels(
     };
     let [x, y] = two_axes(parameters.pixels.div_ceil(col2im::PIXELS_PER_WORKGROUP));
     launch(&col2im::SHADER, &[columns, gradient], &parameters, [x, y, 1]);
-}
-
-/// Bytes of one part's columns: what the caller grants, and what one binding can hold.
-fn part_bytes(tensor: &CubeTensor, sizes: &Sizes) -> usize {
-    let binding = tensor.client.properties().memory.max_page_size;
-    usize::try_from(binding).map_or(sizes.column_bytes, |binding| binding.min(sizes.column_bytes))
 }
 
 /// The product, written to `product` where there is one.

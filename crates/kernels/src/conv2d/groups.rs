@@ -20,7 +20,7 @@ use shaders::{
 
 use super::{
     columns::{empty, reshaped, words},
-    sizes::{has_small_coordinates, is_index, windows_of},
+    sizes::{has_small_coordinates, is_binding, windows_of},
 };
 use crate::launch::{WORKGROUPS_MAX, launch};
 
@@ -41,12 +41,13 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// A convolution that the shader can take: of several groups, not empty, and with indices that
-    /// fit `u32`.
+    /// A convolution that the shader can take: of several groups, not empty, and with tensors that
+    /// fit a binding and indices that fit `u32`.
     pub(super) fn new(
         [batch, channels, height, width]: [usize; 4],
         [out_channels, group_inputs, kernel_height, kernel_width]: [usize; 4],
         options: &ConvOptions<2>,
+        binding_bytes: usize,
     ) -> Option<Self> {
         let windows =
             windows_of([channels, height, width], [kernel_height, kernel_width], options)?;
@@ -59,9 +60,9 @@ impl Groups {
         let wanted = LANES.div_ceil(weights.max(1)).min(WORKGROUPS_MAX as usize);
         let block_rows = rows.div_ceil(wanted).max(BLOCK_ROWS_MIN);
         let fits = has_small_coordinates(&windows)
-            && is_index(&[batch, channels, height, width])
-            && is_index(&[rows, out_channels])
-            && is_index(&[rows.div_ceil(block_rows), weights])
+            && is_binding(&[batch, channels, height, width], binding_bytes)
+            && is_binding(&[rows, out_channels], binding_bytes)
+            && is_binding(&[rows.div_ceil(block_rows), weights], binding_bytes)
             && kernel_height * kernel_width * group_inputs <= WORKGROUPS_MAX as usize;
         let options = options.clone();
         fits.then_some(Self { options, windows, batch, out_channels, block_rows })
@@ -128,7 +129,8 @@ mod tests {
     fn blocks_are_as_many_as_fill_a_gpu_but_not_shorter_than_a_block_must_be() {
         let blocks = |batch: usize, channels: usize, side: usize| {
             let options = ConvOptions::new([1; 2], [1; 2], [1; 2], channels);
-            let groups = Groups::new([batch, channels, side, side], [channels, 1, 3, 3], &options);
+            let weight = [channels, 1, 3, 3];
+            let groups = Groups::new([batch, channels, side, side], weight, &options, usize::MAX);
             groups.map(|groups| (batch * side * side).div_ceil(groups.block_rows))
         };
         assert_eq!(blocks(1, 128, 8), Some(1));
@@ -141,10 +143,25 @@ mod tests {
     fn one_group_and_empty_batches_are_not_taken() {
         let takes = |batch: usize, groups: usize| {
             let options = ConvOptions::new([1; 2], [1; 2], [1; 2], groups);
-            Groups::new([batch, 8, 5, 5], [8, 8 / groups, 3, 3], &options).is_some()
+            let weight = [8, 8 / groups, 3, 3];
+            Groups::new([batch, 8, 5, 5], weight, &options, usize::MAX).is_some()
         };
         assert!(takes(1, 4));
         assert!(!takes(1, 1));
         assert!(!takes(0, 4));
+    }
+
+    #[test]
+    fn what_is_more_than_a_binding_is_left_to_burn() {
+        let takes = |batch: usize, side: usize, bytes: usize| {
+            let options = ConvOptions::new([1; 2], [0; 2], [1; 2], 2);
+            Groups::new([batch, 8, side, side], [8, 4, 3, 3], &options, bytes).is_some()
+        };
+        // The input has the most elements.
+        assert!(takes(4, 8, 4 * (4 * 8 * 64)));
+        assert!(!takes(4, 8, 4 * (4 * 8 * 64) - 1));
+        // The sums of a block: a weight each.
+        assert!(takes(1, 3, 4 * (9 * 4 * 8)));
+        assert!(!takes(1, 3, 4 * (9 * 4 * 8) - 1));
     }
 }

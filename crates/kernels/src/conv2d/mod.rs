@@ -11,8 +11,9 @@ use burn::{
     tensor::{DType, Tensor, module, ops::ConvOptions},
 };
 
-use crate::launch::compiles_wgsl;
+use crate::launch::binding_bytes;
 use plan::{Conv2dOps, Plan};
+use sizes::Limits;
 
 /// Bytes that [`conv2d`] spends on columns at one time, at most: rows enough to fill a GPU, and
 /// little beside the activations of a batch.
@@ -25,6 +26,10 @@ pub const COLUMN_BYTES: usize = 512 << 20;
 /// multiplies the pixels where they are. The matrix is made in parts and never kept: the backward
 /// pass makes it once more. Everywhere else this is Burn's own convolution, which on a wgpu device
 /// computes every output on its own.
+///
+/// Parts are of the columns alone: input, output and their gradients are bound whole, with their
+/// channels filled up to a multiple of four. What is then more than the device binds at once (below
+/// 2 GiB on any) is left to Burn, and so is a convolution whose smallest part is.
 ///
 /// Shapes: `x` `[B, I, H, W]`, `weight` `[O, I / groups, KH, KW]`, `bias` `[O]`; result
 /// `[B, O, OH, OW]`.
@@ -42,7 +47,7 @@ pub fn conv2d(
 }
 
 /// [`conv2d`] with at most `column_bytes` of columns at one time, as far as one part of 64 rows, or
-/// of one image and one channel, takes no more.
+/// of one image and four channels, takes no more.
 ///
 /// # Panics
 ///
@@ -54,10 +59,12 @@ pub fn conv2d_within(
     options: ConvOptions<2>,
     column_bytes: usize,
 ) -> Tensor<4> {
-    let runs_as_wgsl =
-        x.dtype() == DType::F32 && weight.dtype() == DType::F32 && compiles_wgsl(&x.device());
-    let plan = Plan::new(x.dims(), weight.dims(), &options, column_bytes);
-    let Some(plan) = plan.filter(|_| runs_as_wgsl) else {
+    let is_f32 = x.dtype() == DType::F32 && weight.dtype() == DType::F32;
+    let plan = binding_bytes(&x.device()).filter(|_| is_f32).and_then(|binding_bytes| {
+        let limits = Limits { column_bytes, binding_bytes };
+        Plan::new(x.dims(), weight.dims(), &options, limits)
+    });
+    let Some(plan) = plan else {
         return module::conv2d(x, weight, bias, options);
     };
     let out_channels = weight.dims()[0];

@@ -9,7 +9,7 @@ use burn_cubecl::tensor::CubeTensor;
 use super::{
     columns,
     groups::{self, Groups},
-    sizes::Sizes,
+    sizes::{Limits, Sizes},
 };
 
 /// Who computes what.
@@ -27,10 +27,11 @@ impl Plan {
         x: [usize; 4],
         weight: [usize; 4],
         options: &ConvOptions<2>,
-        column_bytes: usize,
+        limits: Limits,
     ) -> Option<Self> {
-        let columns = Sizes::new(x, weight, options, column_bytes).map(Self::Columns);
-        columns.or_else(|| Groups::new(x, weight, options).map(Self::Groups))
+        let columns = Sizes::new(x, weight, options, limits).map(Self::Columns);
+        let groups = || Groups::new(x, weight, options, limits.binding_bytes).map(Self::Groups);
+        columns.or_else(groups)
     }
 }
 

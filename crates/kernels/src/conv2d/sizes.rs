@@ -24,8 +24,17 @@ pub(crate) struct Sizes {
     /// Of the input with its channels filled up, by zeros, to what the shaders take at a time;
     /// not so where the pixels are the columns as they are.
     pub(super) windows: Windows,
-    /// Bytes of columns at one time, at most.
+    /// Bytes of columns at one time, at most, as far as the smallest part takes no more.
+    part_bytes: usize,
+}
+
+/// What a convolution may use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Bytes of columns at one time.
     pub(super) column_bytes: usize,
+    /// Bytes that the device binds at once.
+    pub(super) binding_bytes: usize,
 }
 
 /// Images and channels of the input whose gradient is made from columns at one time.
@@ -37,12 +46,12 @@ pub(super) struct ImagePart {
 
 impl Sizes {
     /// The sizes of a convolution that the shaders can take: of one group, not empty, and with
-    /// indices that fit `u32`.
+    /// tensors that fit a binding and indices that fit `u32`.
     pub(super) fn new(
         [batch, channels, height, width]: [usize; 4],
         [out_channels, weight_channels, kernel_height, kernel_width]: [usize; 4],
         options: &ConvOptions<2>,
-        column_bytes: usize,
+        Limits { column_bytes, binding_bytes }: Limits,
     ) -> Option<Self> {
         if options.groups != 1 || weight_channels != channels {
             return None;
@@ -52,21 +61,27 @@ impl Sizes {
         if !is_pointwise(&windows) {
             windows.channels = channels.next_multiple_of(CHANNEL_ALIGNMENT);
         }
-        let sizes = Self { batch, channels, out_channels, windows, column_bytes };
-        sizes.fits().then_some(sizes)
+        let part_bytes = column_bytes.min(binding_bytes);
+        let sizes = Self { batch, channels, out_channels, windows, part_bytes };
+        sizes.fits(binding_bytes).then_some(sizes)
     }
 
-    fn fits(&self) -> bool {
+    fn fits(&self, binding_bytes: usize) -> bool {
         let Windows { image, channels, output, kernel, .. } = self.windows;
         let columns = self.windows.columns();
         let taps = kernel[0] * kernel[1];
         taps <= col2im::TAPS_MAX as usize
             && has_small_coordinates(&self.windows)
-            && is_index(&[self.batch, image[0], image[1], channels])
-            && is_index(&[self.batch, output[0], output[1], self.out_channels])
-            && is_index(&[self.out_channels, columns])
-            && is_index(&[ROW_ALIGNMENT, columns])
-            && is_index(&[output[0], output[1], taps])
+            && [
+                &[self.batch, image[0], image[1], channels][..],
+                &[self.batch, output[0], output[1], self.out_channels],
+                &[self.out_channels, columns],
+                // The smallest parts, by rows and by images.
+                &[ROW_ALIGNMENT.min(self.rows()), columns],
+                &[output[0], output[1], taps, CHANNEL_ALIGNMENT.min(channels)],
+            ]
+            .iter()
+            .all(|tensor| is_binding(tensor, binding_bytes))
     }
 
     /// Whether the pixels are the columns as they are.
@@ -84,21 +99,21 @@ impl Sizes {
         self.windows.output[0] * self.windows.output[1]
     }
 
-    /// Rows whose columns take no more than `bytes`, or than one part must have.
-    pub(super) fn row_parts(&self, bytes: usize) -> impl Iterator<Item = Range<usize>> {
-        let fitting = bytes / (self.windows.columns() * ELEMENT_BYTES);
+    /// Rows whose columns take no more bytes than granted, or than one part must have.
+    pub(super) fn row_parts(&self) -> impl Iterator<Item = Range<usize>> {
+        let fitting = self.part_bytes / (self.windows.columns() * ELEMENT_BYTES);
         let part_rows = (fitting / ROW_ALIGNMENT).max(1) * ROW_ALIGNMENT;
         in_steps(self.rows(), part_rows)
     }
 
-    /// Images and channels whose columns take no more than `bytes`, or than four channels of one
-    /// image.
-    pub(super) fn image_parts(&self, bytes: usize) -> impl Iterator<Item = ImagePart> {
+    /// Images and channels whose columns take no more bytes than granted, or than four channels of
+    /// one image.
+    pub(super) fn image_parts(&self) -> impl Iterator<Item = ImagePart> {
         let Windows { kernel, channels, .. } = self.windows;
         let channel_bytes = self.image_rows() * kernel[0] * kernel[1] * ELEMENT_BYTES;
-        let fitting = bytes / channel_bytes / CHANNEL_ALIGNMENT * CHANNEL_ALIGNMENT;
+        let fitting = self.part_bytes / channel_bytes / CHANNEL_ALIGNMENT * CHANNEL_ALIGNMENT;
         let part_channels = fitting.clamp(CHANNEL_ALIGNMENT, channels);
-        let part_images = (bytes / (channel_bytes * channels)).max(1);
+        let part_images = (self.part_bytes / (channel_bytes * channels)).max(1);
         in_steps(self.batch, part_images).flat_map(move |images| {
             in_steps(channels, part_channels)
                 .map(move |channels| ImagePart { images: images.clone(), channels })
@@ -132,9 +147,14 @@ pub(super) fn windows_of(
 }
 
 /// Whether the product is a number of things that an `i32` can count, and of one at least.
-pub(super) fn is_index(factors: &[usize]) -> bool {
+fn is_index(factors: &[usize]) -> bool {
     let product = factors.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
     product.is_some_and(|product| (1..1 << 31).contains(&product))
+}
+
+/// Whether a tensor of f32 of these dimensions is one that indices and a binding of `bytes` can hold.
+pub(super) fn is_binding(dims: &[usize], bytes: usize) -> bool {
+    is_index(dims) && dims.iter().product::<usize>() <= bytes / ELEMENT_BYTES
 }
 
 /// Whether the coordinates under every tap fit `i32`.
@@ -161,16 +181,18 @@ fn in_steps(count: usize, step: usize) -> impl Iterator<Item = Range<usize>> {
 mod tests {
     use super::*;
 
+    const UNLIMITED: Limits = Limits { column_bytes: 1, binding_bytes: usize::MAX };
+
     fn sizes(x: [usize; 4], weight: [usize; 4], padding: usize) -> Option<Sizes> {
-        Sizes::new(x, weight, &ConvOptions::new([1; 2], [padding; 2], [1; 2], 1), 1)
+        Sizes::new(x, weight, &ConvOptions::new([1; 2], [padding; 2], [1; 2], 1), UNLIMITED)
     }
 
     #[test]
     fn the_parts_of_the_rows_follow_each_other_within_the_bytes() {
-        let sizes = sizes([8, 304, 192, 192], [256, 304, 3, 3], 1).unwrap();
         let bytes = 512 << 20;
+        let sizes = sizes([8, 304, 192, 192], [256, 304, 3, 3], 1).unwrap();
         let mut next = 0;
-        for rows in sizes.row_parts(bytes) {
+        for rows in (Sizes { part_bytes: bytes, ..sizes }).row_parts() {
             assert_eq!((rows.start, rows.start % ROW_ALIGNMENT), (next, 0));
             assert!(rows.len() * 9 * 304 * 4 <= bytes);
             next = rows.end;
@@ -183,8 +205,8 @@ mod tests {
         let sizes = sizes([3, 10, 4, 5], [7, 10, 3, 3], 1).unwrap();
         let channel_bytes = 4 * 5 * 9 * 4;
         let parts = |bytes: usize| -> Vec<_> {
-            let parts = sizes.image_parts(bytes);
-            parts.map(|part| (part.images, part.channels)).collect()
+            let sizes = Sizes { part_bytes: bytes, ..sizes };
+            sizes.image_parts().map(|part| (part.images, part.channels)).collect()
         };
         // Channels are filled up to twelve.
         assert_eq!(parts(24 * channel_bytes), [(0..2, 0..12), (2..3, 0..12)]);
@@ -206,11 +228,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_more_than_a_binding_is_left_to_burn() {
+        let fits = |x: [usize; 4], outputs: usize, kernel: usize, binding_bytes: usize| {
+            let options = ConvOptions::new([1; 2], [kernel / 2; 2], [1; 2], 1);
+            let limits = Limits { column_bytes: usize::MAX, binding_bytes };
+            Sizes::new(x, [outputs, x[1], kernel, kernel], &options, limits)
+        };
+        for (x, outputs, kernel, elements) in [
+            ([100, 3, 16, 16], 2, 3, 100 * 4 * 16 * 16), // the input with a fourth channel
+            ([100, 3, 16, 16], 2, 1, 100 * 3 * 16 * 16), // which pixels do without
+            ([10, 8, 16, 16], 20, 3, 10 * 20 * 16 * 16), // the output
+            ([1, 8, 2, 2], 30, 3, 30 * 9 * 8),           // the weight
+            ([1, 40, 16, 16], 1, 3, 64 * 9 * 40),        // the columns of 64 rows
+            ([1, 4, 2, 2], 2, 5, 4 * 25 * 4),            // of all rows, where there are fewer
+            ([1, 4, 32, 32], 2, 7, 32 * 32 * 49 * 4),    // of four channels of one image
+        ] {
+            let sizes = fits(x, outputs, kernel, 4 * elements).expect("what just fits");
+            assert!(fits(x, outputs, kernel, 4 * elements - 1).is_none(), "{x:?}");
+            // Whatever is granted beside, no part is larger than the binding.
+            for rows in sizes.row_parts() {
+                assert!(rows.len() * sizes.windows.columns() <= elements, "{x:?}: {rows:?}");
+            }
+            let image_parts = (!sizes.is_pointwise()).then(|| sizes.image_parts());
+            for ImagePart { images, channels } in image_parts.into_iter().flatten() {
+                let rows = images.len() * sizes.image_rows();
+                let columns = kernel * kernel * channels.len();
+                assert!(rows * columns <= elements, "{x:?}: {images:?}, {channels:?}");
+            }
+        }
+    }
+
+    #[test]
     fn only_kernel_one_at_stride_one_without_padding_needs_no_columns() {
         assert!(sizes([1, 3, 9, 9], [4, 3, 1, 1], 0).unwrap().is_pointwise());
         assert!(!sizes([1, 3, 9, 9], [4, 3, 1, 1], 1).unwrap().is_pointwise());
         assert!(!sizes([1, 3, 9, 9], [4, 3, 3, 3], 1).unwrap().is_pointwise());
         let strided = ConvOptions::new([2; 2], [0; 2], [1; 2], 1);
-        assert!(!Sizes::new([1, 3, 1, 1], [4, 3, 1, 1], &strided, 1).unwrap().is_pointwise());
+        assert!(
+            !Sizes::new([1, 3, 1, 1], [4, 3, 1, 1], &strided, UNLIMITED).unwrap().is_pointwise()
+        );
     }
 }

@@ -1,36 +1,47 @@
-"""Compares our mobile backbones with RobustNet's norms to RobustNet's own, or writes golden data.
+"""Compares our backbones with RobustNet's norms to RobustNet's own, or writes golden data.
 
-    python tests/torch/mobile_norms.py PATH_TO_ROBUSTNET
+    python tests/torch/norms.py PATH_TO_ROBUSTNET
 
 PATH_TO_ROBUSTNET is a checkout of https://github.com/shachoi/RobustNet, whose networks run here as
-they are, but for two corrections (`corrected`): MobileNetV2 and ShuffleNetV2 of network/deepv3.py
-with the norms that --wt_layer names. The table is that of compare_backbones.py. tests/README.md says
-more.
+they are, but for two corrections (`corrected`): ResNet-18, ResNet-50, MobileNetV2 and ShuffleNetV2 of
+network/deepv3.py with the norms that --wt_layer names. The table is that of compare_backbones.py.
+tests/README.md says more.
 """
 
 import argparse
 import contextlib
 import io
 import json
+import os
 import pathlib
 import sys
 import types
 
 import torch
+import torch.utils.model_zoo
 
 import compare_backbones
 import formula
 
 # The reference's names and ours.
-TRUNKS = {"mobilenet_v2": "mobilenetv2", "shufflenet_v2_x1_0": "shufflenetv2"}
+TRUNKS = {
+    "resnet18": "resnet-18",
+    "resnet50": "resnet-50",
+    "mobilenet_v2": "mobilenetv2",
+    "shufflenet_v2_x1_0": "shufflenetv2",
+}
 VARIANTS = {8: "D", 16: "D16", 32: "D32"}
-# --wt_layer: 1 and 2 instance whitening, 3 instance norm, 4 with gain and offset; as the scripts
-# have it, and all places in turn. MobileNetV2 has no seventh place.
+# --wt_layer: 1 and 2 instance whitening, 3 instance norm, 4 with gain and offset, 5 switchable
+# whitening; as the scripts have it, and all places in turn. MobileNetV2 has no seventh place, and
+# the widths of ShuffleNetV2 do not fit switchable whitening.
 PLACES = {
+    "resnet18": ["0044400", "0011100", "0055500"],
+    "resnet50": ["0044400", "0011100", "0022200", "0055500", "0035142"],
     "mobilenet_v2": ["0044400", "0022200", "0034140", "0043410"],
     "shufflenet_v2_x1_0": ["0044400", "0022200", "0034144", "0013431"],
 }
-OUTPUT_STRIDE = 16
+# Its dilation fits bottlenecks alone: see dilate_residual in stages.py.
+OUTPUT_STRIDES = dict.fromkeys(TRUNKS, 16) | {"resnet18": 32}
 # Two images, since instances differ from the batch there; odd, since that is where paddings show.
 GOLDEN_IMAGE = (2, 49, 65)
 
@@ -47,6 +58,9 @@ def main():
     )
     arguments = parser.parse_args()
     torch.set_grad_enabled(False)
+    # Switchable whitening asks the other processes for their statistics.
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="29534")
+    torch.distributed.init_process_group("gloo", rank=0, world_size=1)
     reference = import_reference(arguments.robustnet)
     if arguments.write_goldens:
         write_goldens(arguments.write_goldens, reference)
@@ -60,6 +74,7 @@ def import_reference(path):
     # What the statistics of ISW use, which nothing here takes.
     sys.modules["kmeans1d"] = types.ModuleType("kmeans1d")
     torch.Tensor.cuda = lambda self, *_: self
+    torch.utils.model_zoo.load_url = lambda url: {}
     from config import cfg
     from network import Mobilenet, Shufflenet, deepv3
 
@@ -87,10 +102,11 @@ class Stages(torch.nn.Module):
         super().__init__()
         for number in range(5):
             setattr(self, f"layer{number}", getattr(network, f"layer{number}"))
+        self.is_resnet = network.trunk.startswith("resnet")
         self.whitened = []
 
     def forward(self, x):
-        state = self.layer0([x, []])
+        state = self.stem(x) if self.is_resnet else self.layer0([x, []])
         outputs = []
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             state = layer(state)
@@ -98,13 +114,20 @@ class Stages(torch.nn.Module):
         self.whitened = state[1]
         return outputs
 
+    def stem(self, x):
+        """The stem of a ResNet, which the reference runs layer by layer."""
+        convolution, norm, relu, pool = self.layer0
+        x = norm(convolution(x))
+        x, whitened = (x[0], [x[1]]) if isinstance(x, tuple) else (x, [])
+        return [pool(relu(x)), whitened]
+
 
 def build(reference, name, places):
     arguments = types.SimpleNamespace(
         wt_layer=[int(place) for place in places], relax_denom=0.0, clusters=3
     )
     with contextlib.redirect_stdout(io.StringIO()):
-        variant = VARIANTS[OUTPUT_STRIDE]
+        variant = VARIANTS[OUTPUT_STRIDES[name]]
         network = reference.DeepV3Plus(19, TRUNKS[name], variant=variant, args=arguments)
     return Stages(corrected(network, reference)).eval()
 
@@ -133,7 +156,9 @@ def compare_all(reference, seed):
     for name, places in ((name, places) for name in PLACES for places in PLACES[name]):
         torch.manual_seed(seed)
         network = build(reference, name, places)
-        differences, own = compare_backbones.differences(network, name, OUTPUT_STRIDE, places)
+        differences, own = compare_backbones.differences(
+            network, name, OUTPUT_STRIDES[name], places
+        )
         # NaN is not below the tolerance.
         failed |= not all(x <= compare_backbones.TOLERANCE for x in differences)
         cells = [name, " ".join(places), *(f"{x:.1e}" for x in differences), f"{own:.1e}"]
@@ -145,7 +170,6 @@ def compare_all(reference, seed):
 def write_goldens(path, reference):
     image = formula.image("backbone", *GOLDEN_IMAGE).double()
     lines = [f'"image": {json.dumps(GOLDEN_IMAGE)}', f'"torch": "{torch.__version__}"']
-    lines.append(f'"output_stride": {OUTPUT_STRIDE}')
     cases = []
     for name, places in ((name, places) for name in PLACES for places in PLACES[name]):
         network = build(reference, name, places)
@@ -154,6 +178,7 @@ def write_goldens(path, reference):
         outputs = network.double()(image)
         content = {
             "backbone": name,
+            "output_stride": OUTPUT_STRIDES[name],
             "places": [int(place) for place in places],
             "parameters": [[key, shapes[key]] for key, _ in network.named_parameters()],
             "statistics": [key for key, _ in network.named_buffers() if "running" in key],
