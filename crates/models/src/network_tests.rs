@@ -5,9 +5,9 @@ use burn::tensor::{DType, Device, Tensor};
 
 use crate::backbone::BackboneName::{MobileNetV2, ResNet18, ResNet50, ResNext50, ShuffleNetV2};
 use crate::backbone::{Backbone, BackboneConfig, BackboneName};
-use crate::labels::{LabelBatch, LabelWeights};
+use crate::labels::LabelBatch;
 use crate::layout::tensor_from;
-use crate::memory::{self, ReadOptions, WriteOptions};
+use crate::memory::{self, ReadOptions, SlotSum, WriteOptions};
 use crate::mode::{Mode, Plain};
 use crate::network::{ModelName, Network, NetworkConfig};
 use crate::normalization::places::{NormKind, NormPlaces};
@@ -63,7 +63,7 @@ pub(crate) fn parameters(network: &Network) -> Vec<Tensor<1>> {
 }
 
 /// `mean c y^2` of all results, with fixed random `c`, in training's regime: logits, auxiliary
-/// logits, what is whitened, and with a memory the scores of its slots.
+/// logits, what is whitened, and with a memory the losses of its slots.
 ///
 /// A memory is first written, by labels of which one class is absent and some pixels are ignored,
 /// and then read.
@@ -72,7 +72,7 @@ fn loss<M: Mode>(network: &Network, parameters: Vec<M::T<1>>, image: &Tensor<4>)
     let mut pass = Pass::<M>::new(&network.layout, parameters, &running, Normalization::Batch);
     let encoded = network.encode(&mut pass, M::constant(image.clone()));
     let mut feature = encoded.feature;
-    let mut slot_scores = None;
+    let mut slots = Vec::new();
     if network.config.memory {
         let [batch, channels, height, width] = M::dims(&feature);
         let classes = network.config.classes;
@@ -85,19 +85,18 @@ fn loss<M: Mode>(network: &Network, parameters: Vec<M::T<1>>, image: &Tensor<4>)
             // Class 4 is absent; 5 and 6 are no classes.
             train_ids: (0..batch * height * width).map(|at| [0, 1, 2, 3, 5, 6][at % 6]).collect(),
         };
-        let (device, dtype) = (image.device(), image.dtype());
-        let labels =
-            labels.class_weights([height, width], classes, LabelWeights::Soft, &device, dtype);
+        let labels = labels.maps(&image.device());
         let written =
             memory::write(&mut pass, feature.clone(), &old, &labels, WriteOptions::RELEASED);
-        slot_scores = Some(memory::classify_slots(&pass, written.clone()));
+        let found = memory::slot_losses(&pass, written.clone(), SlotSum::Mean);
+        slots = vec![found.divergence, found.classification];
         feature = memory::read(&mut pass, feature, written, &ReadOptions::PAPER).feature;
     }
     let logits = network.decode(&mut pass, encoded.skips, feature);
     let auxiliary = network.auxiliary(&mut pass, encoded.stage3);
     let maps =
         [logits, auxiliary].into_iter().chain(encoded.whitened).map(weighted_squares::<M, 4>);
-    let slots = slot_scores.map(weighted_squares::<M, 2>);
+    let slots = slots.into_iter().map(weighted_squares::<M, 1>);
     maps.chain(slots).reduce(M::add).expect("logits")
 }
 
