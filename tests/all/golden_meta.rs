@@ -34,10 +34,11 @@ fn samples(file: &GoldenFile, prefix: &str, device: &Device, dtype: DType) -> Sa
     Samples::new(image, file.get(&format!("{prefix}.labels")).labels(), 19)
 }
 
-fn run(
+/// One episode from the weights, statistics and memory of the formula.
+pub(crate) fn step(
     network: &Network,
-    file: &GoldenFile,
-    method: &Method,
+    (meta_train, meta_test): (&Samples, &Samples),
+    (method, inner_rate): (&Method, f64),
     (device, dtype): (&Device, DType),
 ) -> (State, StepReport) {
     let parameters = golden::parameters(&network.layout, device, dtype);
@@ -46,34 +47,24 @@ fn run(
         momentum: parameters.iter().map(Tensor::zeros_like).collect(),
         parameters,
         statistics: golden::statistics(&network.layout, device, dtype),
-        memory: Some(golden::memory(16, device, dtype)),
-        sensitive_pairs: None,
+        memory: Some(golden::memory(network.config.feature_channels(), device, dtype)),
         memory_history: None,
+        sensitive_pairs: None,
     };
     let settings = StepSettings {
         learning_rate: 0.01,
-        inner_rate: 0.0025,
+        inner_rate,
         sgd: SgdSettings { momentum: 0.9, weight_decay: 5e-4, clip_gradient_norm: 0.0 },
         dropout: 0.0,
         seed: 0,
         gradient_checkpointing: false,
     };
-    let meta_train = samples(file, "mtr", device, dtype);
-    let meta_test = samples(file, "mte", device, dtype);
-    episodic_step(network, &state, (&meta_train, &meta_test), (method, settings))
+    episodic_step(network, &state, (meta_train, meta_test), (method, settings))
 }
 
-fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
-    let file = GoldenFile::read("meta_tiny_f64.safetensors");
-    let json = golden::json("meta_tiny.json");
-    let network = tiny(true);
-    let method = Method { order, ..released_without_noise() };
-    let (state, report) = run(&network, &file, &method, (device, dtype));
-    let suffix = match order {
-        Order::First => "fo",
-        Order::Second => "so",
-    };
-
+/// Compares the losses of both passes of a step with those of a golden JSON file.
+pub(crate) fn check_losses(file: &str, report: &StepReport, tolerance: f64) {
+    let json = golden::json(file);
     let outer = report.outer.as_ref().expect("an episode has an outer pass");
     for (pass, losses) in [("inner", &report.inner.losses), ("outer_fo", &outer.losses)] {
         for (name, got) in losses {
@@ -86,9 +77,32 @@ fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
                 other => other,
             };
             let expected = json["f64"][pass][short].as_f64().expect("a loss");
-            assert_close(&format!("{pass} {name}"), &values(got), &[expected], tolerance.losses);
+            assert_close(&format!("{pass} {name}"), &values(got), &[expected], tolerance);
         }
     }
+}
+
+fn run(
+    network: &Network,
+    file: &GoldenFile,
+    method: &Method,
+    (device, dtype): (&Device, DType),
+) -> (State, StepReport) {
+    let [train, test] = ["mtr", "mte"].map(|prefix| samples(file, prefix, device, dtype));
+    step(network, (&train, &test), (method, 0.0025), (device, dtype))
+}
+
+fn check(order: Order, device: &Device, dtype: DType, tolerance: &Tolerance) {
+    let file = GoldenFile::read("meta_tiny_f64.safetensors");
+    let network = tiny(true);
+    let method = Method { order, ..released_without_noise() };
+    let (state, report) = run(&network, &file, &method, (device, dtype));
+    let suffix = match order {
+        Order::First => "fo",
+        Order::Second => "so",
+    };
+
+    check_losses("meta_tiny.json", &report, tolerance.losses);
 
     let details = &report.details;
     let outer_key = format!("g_outer_{suffix}");

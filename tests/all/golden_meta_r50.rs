@@ -7,12 +7,12 @@ use burn::tensor::{DType, Device, Tensor};
 use models::network::Network;
 use training::method::{Method, Order, ReadWeights};
 use training::objective::Samples;
-use training::optimizer::SgdSettings;
 use training::state::State;
-use training::step::{PassReport, StepReport, StepSettings, episodic_step};
+use training::step::StepReport;
 
 use crate::golden::{self, GoldenFile, assert_close, assert_close_above, values};
 use crate::golden_forward::resnet50;
+use crate::golden_meta;
 
 /// A golden step: domain A for meta-train, B for meta-test, 64 x 64 pixels.
 struct Case {
@@ -41,30 +41,12 @@ struct Tolerance {
 
 fn run(case: &Case, network: &Network, order: Order, dtype: DType) -> (State, StepReport) {
     let device = &Device::flex();
-    let parameters = golden::parameters(&network.layout, device, dtype);
-    let state = State {
-        step: 0,
-        momentum: parameters.iter().map(Tensor::zeros_like).collect(),
-        parameters,
-        statistics: golden::statistics(&network.layout, device, dtype),
-        memory: Some(golden::memory(256, device, dtype)),
-        memory_history: None,
-        sensitive_pairs: None,
-    };
-    let settings = StepSettings {
-        learning_rate: 0.01,
-        inner_rate: case.inner_rate,
-        sgd: SgdSettings { momentum: 0.9, weight_decay: 5e-4, clip_gradient_norm: 0.0 },
-        dropout: 0.0,
-        seed: 0,
-        gradient_checkpointing: false,
-    };
     let method = Method { order, read: ReadWeights::Softmax, ..Method::released() };
-    let samples = |tag| {
+    let [train, test] = ["A", "B"].map(|tag| {
         let size = [case.images_per_domain, 64, 64];
         Samples::new(golden::image(tag, size, device, dtype), golden::labels(tag, size), 19)
-    };
-    episodic_step(network, &state, (&samples("A"), &samples("B")), (&method, settings))
+    });
+    golden_meta::step(network, (&train, &test), (&method, case.inner_rate), (device, dtype))
 }
 
 fn check(case: &Case, order: Order, dtype: DType, tolerance: &Tolerance) {
@@ -76,8 +58,7 @@ fn check(case: &Case, order: Order, dtype: DType, tolerance: &Tolerance) {
         Order::Second => "so",
     };
 
-    let outer = report.outer.as_ref().expect("an episode has an outer pass");
-    check_losses(case, [("inner", &report.inner), ("outer_fo", outer)], tolerance.losses);
+    golden_meta::check_losses(&format!("{}.json", case.name), &report, tolerance.losses);
 
     let details = &report.details;
     let zero_for_none = |gradients: &[Option<Tensor<1>>]| -> Vec<Vec<f64>> {
@@ -111,24 +92,6 @@ fn check(case: &Case, order: Order, dtype: DType, tolerance: &Tolerance) {
     ] {
         let got = values(memory.as_ref().expect("the network has a memory"));
         assert_close(&name, &got, &file.get(&name).values, tolerance.memory);
-    }
-}
-
-fn check_losses(case: &Case, passes: [(&str, &PassReport); 2], tolerance: f64) {
-    let json = golden::json(&format!("{}.json", case.name));
-    for (pass, report) in passes {
-        for (name, got) in &report.losses {
-            let short = match *name {
-                "segmentation" => "seg",
-                "auxiliary" => "aux",
-                "cohesion" => "coh",
-                "divergence" => "div",
-                "classification" => "cls",
-                other => other,
-            };
-            let expected = json["f64"][pass][short].as_f64().expect("a loss");
-            assert_close(&format!("{pass} {name}"), &values(got), &[expected], tolerance);
-        }
     }
 }
 
