@@ -160,7 +160,7 @@ fn check(name: &str, algorithm: Algorithm, memory: bool, place: &Place) {
     }
 }
 
-fn check_all_loops(place: &Place) {
+fn check_every_loop(place: &Place) {
     for (name, algorithm, memory) in [
         ("train_memory_mldg", Algorithm::Episodic, true),
         ("train_mldg", Algorithm::Episodic, false),
@@ -173,16 +173,16 @@ fn check_all_loops(place: &Place) {
 
 #[test]
 fn three_steps_of_each_loop_in_f64_equal_the_references() {
-    check_all_loops(&cpu_f64());
+    check_every_loop(&cpu_f64());
 }
 
 #[test]
-fn three_steps_of_each_loop_in_f32_equal_the_references() {
-    check_all_loops(&f32_on(Device::flex()));
+fn three_aggregated_steps_and_the_losses_of_two_episodes_in_f32_equal_the_references() {
+    check_every_loop(&f32_on(Device::flex()));
 }
 
 #[test]
-fn three_steps_of_each_loop_on_software_vulkan_equal_the_references() {
+fn three_aggregated_steps_and_the_losses_of_two_episodes_on_software_vulkan_equal_the_references() {
     let opened = kernels::device::software_vulkan().unwrap_or_else(|error| panic!("{error}"));
-    check_all_loops(&f32_on(opened.device));
+    check_every_loop(&f32_on(opened.device));
 }

@@ -182,13 +182,22 @@ fn require_finite(line: &MetricsLine, state: &State, empty: EmptyBatch) -> Resul
     if let Some((what, value)) = line.not_finite(losses_may_be_nan) {
         return Err(RunError::NotFinite { step, what, value });
     }
-    let parameters: Vec<_> = state.parameters.iter().cloned().map(Some).collect();
-    let norm = global_norm(&parameters).map_or(0.0, Tensor::into_scalar::<f32>);
-    if norm.is_finite() {
-        return Ok(());
+    let statistics = state.statistics.iter().flat_map(|s| [s.mean.clone(), s.variance.clone()]);
+    let memory = state.memory.iter().map(|memory| memory.clone().flatten::<1>(0, 1));
+    for (what, tensors) in [
+        ("parameters", state.parameters.clone()),
+        ("momentum", state.momentum.clone()),
+        ("running statistics", statistics.collect()),
+        ("memory", memory.collect()),
+    ] {
+        let tensors: Vec<_> = tensors.into_iter().map(Some).collect();
+        let norm = global_norm(&tensors).map_or(0.0, Tensor::into_scalar::<f32>);
+        if !norm.is_finite() {
+            let what = format!("the norm of the {what}");
+            return Err(RunError::NotFinite { step, what, value: f64::from(norm) });
+        }
     }
-    let what = "the norm of the parameters".to_owned();
-    Err(RunError::NotFinite { step, what, value: f64::from(norm) })
+    Ok(())
 }
 
 /// One step; returns the streams of its two passes too.
