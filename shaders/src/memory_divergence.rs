@@ -20,7 +20,7 @@ pub const SHADER: Shader = Shader {
 
 /// What the divergence losses start from.
 ///
-/// Shapes, row-major: `memory` and `weight` [K, C], `bias` [K].
+/// Shapes, row-major: `memory` and `weight` [K, C], `bias` `[K]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// C.

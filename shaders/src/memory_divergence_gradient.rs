@@ -30,7 +30,7 @@ pub struct Gradients {
     pub memory: Vec<f64>,
     /// [K, C].
     pub weight: Vec<f64>,
-    /// [K].
+    /// `[K]`.
     pub bias: Vec<f64>,
 }
 

@@ -49,7 +49,7 @@ pub struct Tap {
 
 /// What class sums start from.
 ///
-/// Shapes, row-major: `features` [B, C, h, w], `rows` [h], `columns` [w], `labels` [B, H, W].
+/// Shapes, row-major: `features` [B, C, h, w], `rows` `[h]`, `columns` `[w]`, `labels` [B, H, W].
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
     /// C.
