@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use training::method::{Method, Order};
+use training::method::{EmptyBatch, Method, Order};
 use training::recipe::{IswRecipe, Recipe};
 
 use crate::toy::{project, recipe_text};
@@ -313,4 +313,10 @@ fn contradictions_name_key_value_and_what_is_expected() {
         let failure = parse(&pin(), &[key]).unwrap_err();
         assert!(failure.contains(expected), "{failure}");
     }
+}
+
+#[test]
+fn a_key_of_words_takes_words_that_toml_reads_as_numbers() {
+    let recipe = parse(&pin(), &["method.empty_batch=nan", "name=2026"]).unwrap();
+    assert_eq!((recipe.method.empty_batch, recipe.name.as_str()), (EmptyBatch::Nan, "2026"));
 }

@@ -144,7 +144,7 @@ pub enum RunError {
     Sensitivity(#[from] SensitivityError),
     /// A loss or a gradient is not a number.
     #[error(
-        "step {step}: the {what} is {value}, expected a finite number; hint: lower \
+        "step {step}: {what} is {value}, expected a finite number; hint: lower \
              schedule.learning_rate, raise schedule.inner_warmup_steps or set \
              optimizer.clip_gradient_norm"
     )]

@@ -115,6 +115,7 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
     let Some((key, value)) = text.split_once('=') else {
         return Err(wrong("expected key=value, such as steps=100".to_owned()));
     };
+    let raw = value.trim();
     let value = match format!("value = {value}").parse::<toml::Table>() {
         Ok(mut parsed) => parsed.remove("value").unwrap_or_else(|| value.to_owned().into()),
         // A bare word is text; what begins like another value is a mistyped one.
@@ -153,6 +154,10 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
         // A table of these may list only what differs, here as in the file.
         (Some(toml::Value::Table(old)), toml::Value::Table(new)) if key.starts_with(EXTRA) => {
             merge(old, new);
+        }
+        // `nan` is a word of `method.empty_batch`, and a run may be called 2026.
+        (Some(old @ toml::Value::String(_)), value) if !value.is_table() && !value.is_array() => {
+            *old = value.as_str().unwrap_or(raw).to_owned().into();
         }
         (Some(old), value) => *old = value,
         (None, value) if OPTIONAL_PATHS.contains(&key) || OPTIONAL_KEYS.contains(&key) => {
