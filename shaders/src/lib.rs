@@ -14,9 +14,8 @@ pub mod im2col;
 pub mod memory_divergence;
 pub mod memory_divergence_gradient;
 pub mod memory_read;
-pub mod memory_read_feature_gradient;
+pub mod memory_read_gradient;
 pub mod memory_read_memory_gradient;
-pub mod memory_read_score_gradient;
 pub mod memory_write_feature_gradient;
 pub mod memory_write_slot_gradient;
 pub mod memory_write_slots;
@@ -32,8 +31,7 @@ pub const SHADERS: &[&Shader] = &[
     &augment_jitter::SHADER,
     &augment_blur::SHADER,
     &memory_read::SHADER,
-    &memory_read_score_gradient::SHADER,
-    &memory_read_feature_gradient::SHADER,
+    &memory_read_gradient::SHADER,
     &memory_read_memory_gradient::SHADER,
     &memory_write_sums::SHADER,
     &memory_write_slots::SHADER,

@@ -3,7 +3,7 @@
 use crate::{Shader, read, write};
 
 /// Pixels of one workgroup.
-pub const PIXELS_PER_WORKGROUP: u32 = 16;
+pub const PIXELS_PER_WORKGROUP: u32 = 32;
 
 /// `memory_read.wgsl`.
 pub const SHADER: Shader = Shader {
@@ -14,10 +14,10 @@ pub const SHADER: Shader = Shader {
         read("features"),
         read("memory"),
         read("noise"),
-        write("normalized"),
+        write("joined"),
         write("scores"),
         write("weights"),
-        write("readout"),
+        write("squared_norms"),
         read("parameters"),
     ],
     constants: &[("PIXELS", PIXELS_PER_WORKGROUP)],

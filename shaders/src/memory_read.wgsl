@@ -9,36 +9,44 @@
 // i = n K + k of a stream is bits_i = mix(key + (i + 1) gamma) in 64 bits (splitmix64),
 // u_i = floor(bits_i / 2^11) / 2^53 and g = -ln(-ln(1 - u_i)), to a few roundings of f32.
 //
-// Buffers, row-major: features [N, C], memory [K, C], noise [N, K] (any buffer, unread, unless
-// noise_kind is 1), normalized [N, C] = q, scores [N, K] = s, weights [N, K] = w,
-// readout [N, C] = r.
+// Buffers: features [B, C, h, w] = f in any layout, by its four strides; row-major: memory [K, C],
+// noise [N, K], N = B h w (any buffer, unread, unless noise_kind is 1), joined [B, 2C, h, w] = q,
+// then r; scores [B, K, h, w] = s, weights [B, K, h, w] = w, squared_norms [N] = |f_n|^2.
 //
-// One workgroup reads PIXELS consecutive pixels for all slots and channels, in four steps:
-//   norms    16 lanes share a pixel; their partial sums are added in lane order
-//   scores   tiles of CHANNELS channels go through workgroup memory; one lane accumulates one
-//            pixel against SLOTS_PER_LANE slots, four channels after four channels
-//   weights  4 lanes share a pixel
-//   readout  one lane accumulates one channel of all PIXELS pixels, slot after slot
+// One workgroup reads PIXELS consecutive pixels for all slots and channels. A lane holds four
+// pixels, PIXEL_LANES apart so that neighbouring lanes load neighbouring numbers, and every
+// CHANNEL_GROUPS-th channel; each number of the memory, which goes through workgroup memory, meets
+// four pixels. Three steps:
+//   scores   a lane sums four pixels against SLOTS slots and their squares; then the groups' sums
+//            are added in one order
+//   weights  a lane takes every CHANNEL_GROUPS-th slot of its pixels
+//   results  a lane scales its pixels' channels, whose features still lie in a cache, and adds the
+//            slots; beyond SLOTS slots the readout is added to, tile of slots after tile
 // Every sum has one fixed order, so equal inputs give equal bits.
 //
-// Dispatch: x = ceil(N / PIXELS). Limits: N <= 65535 * PIXELS, N * max(C, K) < 2^32.
+// Dispatch: x = ceil(N / PIXELS). Limits: N <= 65535 * PIXELS, N * max(2C, K) < 2^32.
 
 const LANES = 64u;
-const PIXELS = 16u;
-const PIXEL_QUADS = 4u; // PIXELS / 4
-const CHANNELS = 32u;
-const CHANNEL_QUADS = 8u; // CHANNELS / 4
+const PIXEL_LANES = 8u;
+const CHANNEL_GROUPS = 8u; // LANES / PIXEL_LANES
+const SUMMED_GROUPS = 4u; // CHANNEL_GROUPS / 2: the upper half hands its sums to the lower
+const PIXELS = 32u; // 4 * PIXEL_LANES
 const SLOTS = 20u; // the 19 Cityscapes classes take one tile
-const SLOTS_PER_LANE = 5u; // PIXELS * SLOTS / LANES
-const TILE_STRIDE = 9u; // CHANNEL_QUADS + 1, so that the rows of a tile start in different banks
-const NORM_LANES = 16u;
-const SOFTMAX_LANES = 4u; // LANES / PIXELS
+const SLOT_QUADS = 5u; // SLOTS / 4
+const ROWS = 21u; // SLOTS, and the squared norm
+const CHANNELS = 64u; // of the memory's tile
 const SMALLEST_SQUARED_NORM = 1e-24;
 
 struct Parameters {
     pixels: u32,
+    plane: u32, // h w
+    width: u32,
     channels: u32,
     slots: u32,
+    image_stride: u32,
+    channel_stride: u32,
+    row_stride: u32,
+    column_stride: u32,
     noise_kind: u32,
     key_low: u32,
     key_high: u32,
@@ -48,20 +56,16 @@ struct Parameters {
 @group(0) @binding(0) var<storage, read_write> features: array<f32>;
 @group(0) @binding(1) var<storage, read_write> memory: array<f32>;
 @group(0) @binding(2) var<storage, read_write> noise: array<f32>;
-@group(0) @binding(3) var<storage, read_write> normalized: array<f32>;
+@group(0) @binding(3) var<storage, read_write> joined: array<f32>;
 @group(0) @binding(4) var<storage, read_write> scores: array<f32>;
 @group(0) @binding(5) var<storage, read_write> weights: array<f32>;
-@group(0) @binding(6) var<storage, read_write> readout: array<f32>;
+@group(0) @binding(6) var<storage, read_write> squared_norms: array<f32>;
 @group(0) @binding(7) var<storage, read_write> parameters: Parameters;
 
 // Loop bounds around barriers must be uniform, and a read_write buffer is not: one lane copies.
 var<workgroup> uniform_parameters: Parameters;
-var<workgroup> inverse_norms: array<f32, PIXELS>;
-var<workgroup> norm_partials: array<f32, PIXELS * NORM_LANES>;
-var<workgroup> query_tile: array<vec4<f32>, PIXELS * TILE_STRIDE>; // [pixel][quad of channels]
-var<workgroup> memory_tile: array<vec4<f32>, SLOTS * TILE_STRIDE>; // [slot][quad of channels]
-var<workgroup> softmax_partials: array<f32, LANES>;
-var<workgroup> weight_tile: array<vec4<f32>, SLOTS * PIXEL_QUADS>; // [slot][quad of pixels]
+var<workgroup> memory_tile: array<vec4<f32>, CHANNELS * SLOT_QUADS>; // [channel][quad of slots]
+var<workgroup> partials: array<vec4<f32>, SUMMED_GROUPS * ROWS * PIXEL_LANES>; // of four pixels
 
 // Numbers of 64 bits: the low word, then the high word.
 
@@ -115,14 +119,161 @@ fn gumbel(index: u32, key: vec2<u32>) -> f32 {
     return -log(exponential);
 }
 
-fn logit(at: u32, shape: Parameters) -> f32 {
-    var score = scores[at];
-    if shape.noise_kind == 1u {
-        score += noise[at];
-    } else if shape.noise_kind == 2u {
-        score += gumbel(at, vec2<u32>(shape.key_low, shape.key_high));
+fn memory_at(slot: u32, channel: u32, shape: Parameters) -> f32 {
+    if slot < shape.slots {
+        return memory[slot * shape.channels + channel];
     }
-    return score / shape.temperature;
+    return 0.0;
+}
+
+// Slots first_slot.. of channels first_channel.. of the memory; beyond the last slot, 0.
+fn fill_memory_tile(first_slot: u32, first_channel: u32, lane: u32, shape: Parameters) {
+    for (var i = lane; i < CHANNELS * SLOT_QUADS; i += LANES) {
+        let channel = min(first_channel + i % CHANNELS, shape.channels - 1u);
+        let slot = first_slot + 4u * (i / CHANNELS);
+        memory_tile[(i % CHANNELS) * SLOT_QUADS + i / CHANNELS] = vec4<f32>(
+            memory_at(slot, channel, shape),
+            memory_at(slot + 1u, channel, shape),
+            memory_at(slot + 2u, channel, shape),
+            memory_at(slot + 3u, channel, shape),
+        );
+    }
+}
+
+// The sums' four columns, a slot each.
+fn put(at: u32, sums: mat4x4<f32>) {
+    partials[at] = sums[0];
+    partials[at + PIXEL_LANES] = sums[1];
+    partials[at + 2u * PIXEL_LANES] = sums[2];
+    partials[at + 3u * PIXEL_LANES] = sums[3];
+}
+
+fn found(at: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        partials[at],
+        partials[at + PIXEL_LANES],
+        partials[at + 2u * PIXEL_LANES],
+        partials[at + 3u * PIXEL_LANES],
+    );
+}
+
+// One row of the sums, of all groups.
+fn summed(row: u32, pixel_lane: u32) -> vec4<f32> {
+    var sum = vec4<f32>();
+    for (var group = 0u; group < SUMMED_GROUPS; group++) {
+        sum += partials[(group * ROWS + row) * PIXEL_LANES + pixel_lane];
+    }
+    return sum;
+}
+
+// Four pixels against four slots: a column is a slot.
+fn outer(pixels: vec4<f32>, slots: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(pixels * slots.x, pixels * slots.y, pixels * slots.z, pixels * slots.w);
+}
+
+fn features_from(at: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(features[at.x], features[at.y], features[at.z], features[at.w]);
+}
+
+fn joined_from(at: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(joined[at.x], joined[at.y], joined[at.z], joined[at.w]);
+}
+
+fn weights_from(at: vec4<u32>) -> vec4<f32> {
+    return vec4<f32>(weights[at.x], weights[at.y], weights[at.z], weights[at.w]);
+}
+
+fn store_joined(at: vec4<u32>, is_inside: vec4<bool>, values: vec4<f32>) {
+    if is_inside.x {
+        joined[at.x] = values.x;
+    }
+    if is_inside.y {
+        joined[at.y] = values.y;
+    }
+    if is_inside.z {
+        joined[at.z] = values.z;
+    }
+    if is_inside.w {
+        joined[at.w] = values.w;
+    }
+}
+
+fn weights_of(pixel_at: vec4<u32>, slot: u32, shape: Parameters) -> vec4<f32> {
+    if slot < shape.slots {
+        return weights_from(pixel_at + slot * shape.plane);
+    }
+    return vec4<f32>();
+}
+
+// The weights of four pixels for four slots: a column is a slot.
+fn weights_columns(pixel_at: vec4<u32>, first_slot: u32, shape: Parameters) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        weights_of(pixel_at, first_slot, shape),
+        weights_of(pixel_at, first_slot + 1u, shape),
+        weights_of(pixel_at, first_slot + 2u, shape),
+        weights_of(pixel_at, first_slot + 3u, shape),
+    );
+}
+
+fn store_scores(at: vec4<u32>, is_inside: vec4<bool>, values: vec4<f32>) {
+    if is_inside.x {
+        scores[at.x] = values.x;
+    }
+    if is_inside.y {
+        scores[at.y] = values.y;
+    }
+    if is_inside.z {
+        scores[at.z] = values.z;
+    }
+    if is_inside.w {
+        scores[at.w] = values.w;
+    }
+}
+
+fn store_weights(at: vec4<u32>, is_inside: vec4<bool>, values: vec4<f32>) {
+    if is_inside.x {
+        weights[at.x] = values.x;
+    }
+    if is_inside.y {
+        weights[at.y] = values.y;
+    }
+    if is_inside.z {
+        weights[at.z] = values.z;
+    }
+    if is_inside.w {
+        weights[at.w] = values.w;
+    }
+}
+
+fn store_squared_norms(at: vec4<u32>, is_inside: vec4<bool>, values: vec4<f32>) {
+    if is_inside.x {
+        squared_norms[at.x] = values.x;
+    }
+    if is_inside.y {
+        squared_norms[at.y] = values.y;
+    }
+    if is_inside.z {
+        squared_norms[at.z] = values.z;
+    }
+    if is_inside.w {
+        squared_norms[at.w] = values.w;
+    }
+}
+
+// The first slot from first_slot on that a group's lanes own: every CHANNEL_GROUPS-th.
+fn first_owned(first_slot: u32, group: u32) -> u32 {
+    return first_slot + ((group - first_slot) & (CHANNEL_GROUPS - 1u));
+}
+
+fn logit(score: f32, pixel: u32, slot: u32, shape: Parameters) -> f32 {
+    var noisy = score;
+    let at = pixel * shape.slots + slot;
+    if shape.noise_kind == 1u {
+        noisy += noise[at];
+    } else if shape.noise_kind == 2u {
+        noisy += gumbel(at, vec2<u32>(shape.key_low, shape.key_high));
+    }
+    return noisy / shape.temperature;
 }
 
 @compute @workgroup_size(LANES)
@@ -134,154 +285,140 @@ fn main(
         uniform_parameters = parameters;
     }
     let shape = workgroupUniformLoad(&uniform_parameters);
-    let first_pixel = workgroup.x * PIXELS;
+    let pixel_lane = lane % PIXEL_LANES;
+    let group = lane / PIXEL_LANES;
+    // Beyond the last pixel a lane reads the last one and writes nothing.
+    let own_pixels = workgroup.x * PIXELS + pixel_lane + PIXEL_LANES * vec4<u32>(0u, 1u, 2u, 3u);
+    let is_inside = own_pixels < vec4<u32>(shape.pixels);
+    let pixels = min(own_pixels, vec4<u32>(shape.pixels - 1u));
+    let image = pixels / shape.plane;
+    let place = pixels % shape.plane;
+    let feature_at = image * shape.image_stride
+        + (place / shape.width) * shape.row_stride
+        + (place % shape.width) * shape.column_stride;
+    let joined_at = image * (2u * shape.channels * shape.plane) + place;
+    let score_at = image * (shape.slots * shape.plane) + place;
 
-    // Norms.
-    for (var first_row = 0u; first_row < PIXELS; first_row += LANES / NORM_LANES) {
-        let row = first_row + lane / NORM_LANES;
-        let pixel = first_pixel + row;
-        var sum = 0.0;
-        if pixel < shape.pixels {
-            for (var c = lane % NORM_LANES; c < shape.channels; c += NORM_LANES) {
-                let value = features[pixel * shape.channels + c];
-                sum += value * value;
-            }
-        }
-        norm_partials[row * NORM_LANES + lane % NORM_LANES] = sum;
-    }
-    workgroupBarrier();
-    if lane < PIXELS {
-        var sum = 0.0;
-        for (var i = 0u; i < NORM_LANES; i++) {
-            sum += norm_partials[lane * NORM_LANES + i];
-        }
-        inverse_norms[lane] = 1.0 / sqrt(max(sum, SMALLEST_SQUARED_NORM));
-    }
-
-    // Scores. The loop's own first barrier publishes inverse_norms.
+    // Scores, and the logits, which the weights' buffer keeps until they are normalised.
+    var inverse_norms = vec4<f32>();
+    var largest = vec4<f32>(-3.4028234e38);
     for (var first_slot = 0u; first_slot < shape.slots; first_slot += SLOTS) {
-        var sums = array<f32, SLOTS_PER_LANE>();
-        let row = lane % PIXELS;
-        let first_tile_slot = (lane / PIXELS) * SLOTS_PER_LANE;
+        var sums0 = mat4x4<f32>();
+        var sums1 = mat4x4<f32>();
+        var sums2 = mat4x4<f32>();
+        var sums3 = mat4x4<f32>();
+        var sums4 = mat4x4<f32>();
+        var squares = vec4<f32>();
         for (var first_channel = 0u; first_channel < shape.channels; first_channel += CHANNELS) {
             workgroupBarrier();
-            for (var i = lane; i < PIXELS * CHANNEL_QUADS; i += LANES) {
-                let tile_row = i / CHANNEL_QUADS;
-                let pixel = first_pixel + tile_row;
-                var quad = vec4<f32>();
-                for (var j = 0u; j < 4u; j++) {
-                    let channel = first_channel + (i % CHANNEL_QUADS) * 4u + j;
-                    if pixel < shape.pixels && channel < shape.channels {
-                        let at = pixel * shape.channels + channel;
-                        quad[j] = features[at] * inverse_norms[tile_row];
-                        if first_slot == 0u {
-                            normalized[at] = quad[j];
-                        }
-                    }
-                }
-                query_tile[tile_row * TILE_STRIDE + i % CHANNEL_QUADS] = quad;
-            }
-            for (var i = lane; i < SLOTS * CHANNEL_QUADS; i += LANES) {
-                let slot = first_slot + i / CHANNEL_QUADS;
-                var quad = vec4<f32>();
-                for (var j = 0u; j < 4u; j++) {
-                    let channel = first_channel + (i % CHANNEL_QUADS) * 4u + j;
-                    if slot < shape.slots && channel < shape.channels {
-                        quad[j] = memory[slot * shape.channels + channel];
-                    }
-                }
-                memory_tile[(i / CHANNEL_QUADS) * TILE_STRIDE + i % CHANNEL_QUADS] = quad;
-            }
+            fill_memory_tile(first_slot, first_channel, lane, shape);
             workgroupBarrier();
-            for (var c = 0u; c < CHANNEL_QUADS; c++) {
-                let query = query_tile[row * TILE_STRIDE + c];
-                for (var j = 0u; j < SLOTS_PER_LANE; j++) {
-                    sums[j] += dot(query, memory_tile[(first_tile_slot + j) * TILE_STRIDE + c]);
-                }
+            let end = min(CHANNELS, shape.channels - first_channel);
+            for (var c = group; c < end; c += CHANNEL_GROUPS) {
+                let tile = c * SLOT_QUADS;
+                let values = features_from(feature_at + (first_channel + c) * shape.channel_stride);
+                squares += values * values;
+                sums0 += outer(values, memory_tile[tile]);
+                sums1 += outer(values, memory_tile[tile + 1u]);
+                sums2 += outer(values, memory_tile[tile + 2u]);
+                sums3 += outer(values, memory_tile[tile + 3u]);
+                sums4 += outer(values, memory_tile[tile + 4u]);
             }
         }
-        let pixel = first_pixel + row;
-        for (var j = 0u; j < SLOTS_PER_LANE; j++) {
-            let slot = first_slot + first_tile_slot + j;
-            if pixel < shape.pixels && slot < shape.slots {
-                scores[pixel * shape.slots + slot] = sums[j];
-            }
+        let own = (group % SUMMED_GROUPS) * ROWS * PIXEL_LANES + pixel_lane;
+        let step = 4u * PIXEL_LANES;
+        if group >= SUMMED_GROUPS {
+            put(own, sums0);
+            put(own + step, sums1);
+            put(own + 2u * step, sums2);
+            put(own + 3u * step, sums3);
+            put(own + 4u * step, sums4);
+            partials[own + 5u * step] = squares;
         }
+        workgroupBarrier();
+        if group < SUMMED_GROUPS {
+            put(own, sums0 + found(own));
+            put(own + step, sums1 + found(own + step));
+            put(own + 2u * step, sums2 + found(own + 2u * step));
+            put(own + 3u * step, sums3 + found(own + 3u * step));
+            put(own + 4u * step, sums4 + found(own + 4u * step));
+            partials[own + 5u * step] += squares;
+        }
+        workgroupBarrier();
+        let squared = summed(SLOTS, pixel_lane);
+        inverse_norms = 1.0 / sqrt(max(squared, vec4<f32>(SMALLEST_SQUARED_NORM)));
+        if first_slot == 0u && group == 0u {
+            store_squared_norms(pixels, is_inside, squared);
+        }
+        let end = min(first_slot + SLOTS, shape.slots);
+        for (var k = first_owned(first_slot, group); k < end; k += CHANNEL_GROUPS) {
+            let found_scores = summed(k - first_slot, pixel_lane) * inverse_norms;
+            let logits = vec4<f32>(
+                logit(found_scores.x, pixels.x, k, shape),
+                logit(found_scores.y, pixels.y, k, shape),
+                logit(found_scores.z, pixels.z, k, shape),
+                logit(found_scores.w, pixels.w, k, shape),
+            );
+            store_scores(score_at + k * shape.plane, is_inside, found_scores);
+            store_weights(score_at + k * shape.plane, is_inside, logits);
+            largest = max(largest, logits);
+        }
+    }
+
+    // Weights: a lane rereads its own slots alone. The memory's tile holds what lanes exchange.
+    memory_tile[lane] = largest;
+    workgroupBarrier();
+    for (var i = 0u; i < CHANNEL_GROUPS; i++) {
+        largest = max(largest, memory_tile[i * PIXEL_LANES + pixel_lane]);
+    }
+    var own_sum = vec4<f32>();
+    for (var k = first_owned(0u, group); k < shape.slots; k += CHANNEL_GROUPS) {
+        let at = score_at + k * shape.plane;
+        let values = exp(weights_from(at) - largest);
+        store_weights(at, is_inside, values);
+        own_sum += values;
+    }
+    memory_tile[LANES + lane] = own_sum;
+    workgroupBarrier();
+    var sum = vec4<f32>();
+    for (var i = 0u; i < CHANNEL_GROUPS; i++) {
+        sum += memory_tile[LANES + i * PIXEL_LANES + pixel_lane];
+    }
+    for (var k = first_owned(0u, group); k < shape.slots; k += CHANNEL_GROUPS) {
+        let at = score_at + k * shape.plane;
+        store_weights(at, is_inside, weights_from(at) / sum);
     }
     storageBarrier();
 
-    // Weights. A lane writes and rereads its own slots only.
-    let softmax_row = lane / SOFTMAX_LANES;
-    let softmax_pixel = first_pixel + softmax_row;
-    let first_own_slot = lane % SOFTMAX_LANES;
-    var largest = -3.4028234e38;
-    if softmax_pixel < shape.pixels {
-        for (var k = first_own_slot; k < shape.slots; k += SOFTMAX_LANES) {
-            let at = softmax_pixel * shape.slots + k;
-            let value = logit(at, shape);
-            weights[at] = value;
-            largest = max(largest, value);
-        }
-    }
-    softmax_partials[lane] = largest;
-    workgroupBarrier();
-    for (var i = 0u; i < SOFTMAX_LANES; i++) {
-        largest = max(largest, softmax_partials[softmax_row * SOFTMAX_LANES + i]);
-    }
-    workgroupBarrier();
-    var own_sum = 0.0;
-    if softmax_pixel < shape.pixels {
-        for (var k = first_own_slot; k < shape.slots; k += SOFTMAX_LANES) {
-            let at = softmax_pixel * shape.slots + k;
-            let value = exp(weights[at] - largest);
-            weights[at] = value;
-            own_sum += value;
-        }
-    }
-    softmax_partials[lane] = own_sum;
-    workgroupBarrier();
-    var sum = 0.0;
-    for (var i = 0u; i < SOFTMAX_LANES; i++) {
-        sum += softmax_partials[softmax_row * SOFTMAX_LANES + i];
-    }
-    if softmax_pixel < shape.pixels {
-        for (var k = first_own_slot; k < shape.slots; k += SOFTMAX_LANES) {
-            weights[softmax_pixel * shape.slots + k] /= sum;
-        }
-    }
-    storageBarrier();
-
-    // Readout.
-    for (var first_channel = 0u; first_channel < shape.channels; first_channel += LANES) {
-        let channel = first_channel + lane;
-        var sums = array<vec4<f32>, PIXEL_QUADS>();
-        for (var first_slot = 0u; first_slot < shape.slots; first_slot += SLOTS) {
+    // Normalised features and readout.
+    let answer_offset = shape.channels * shape.plane;
+    for (var first_slot = 0u; first_slot < shape.slots; first_slot += SLOTS) {
+        let columns0 = weights_columns(score_at, first_slot, shape);
+        let columns1 = weights_columns(score_at, first_slot + 4u, shape);
+        let columns2 = weights_columns(score_at, first_slot + 8u, shape);
+        let columns3 = weights_columns(score_at, first_slot + 12u, shape);
+        let columns4 = weights_columns(score_at, first_slot + 16u, shape);
+        for (var first_channel = 0u; first_channel < shape.channels; first_channel += CHANNELS) {
             workgroupBarrier();
-            for (var i = lane; i < SLOTS * PIXEL_QUADS; i += LANES) {
-                let slot = first_slot + i / PIXEL_QUADS;
-                var quad = vec4<f32>();
-                for (var j = 0u; j < 4u; j++) {
-                    let pixel = first_pixel + (i % PIXEL_QUADS) * 4u + j;
-                    if pixel < shape.pixels && slot < shape.slots {
-                        quad[j] = weights[pixel * shape.slots + slot];
-                    }
-                }
-                weight_tile[i] = quad;
-            }
+            fill_memory_tile(first_slot, first_channel, lane, shape);
             workgroupBarrier();
-            if channel < shape.channels {
-                for (var j = 0u; j < min(SLOTS, shape.slots - first_slot); j++) {
-                    let value = memory[(first_slot + j) * shape.channels + channel];
-                    for (var quad = 0u; quad < PIXEL_QUADS; quad++) {
-                        sums[quad] += weight_tile[j * PIXEL_QUADS + quad] * value;
-                    }
+            let end = min(CHANNELS, shape.channels - first_channel);
+            for (var c = group; c < end; c += CHANNEL_GROUPS) {
+                let tile = c * SLOT_QUADS;
+                let at = joined_at + (first_channel + c) * shape.plane;
+                var sum = vec4<f32>();
+                if first_slot == 0u {
+                    let source = feature_at + (first_channel + c) * shape.channel_stride;
+                    store_joined(at, is_inside, features_from(source) * inverse_norms);
+                } else {
+                    sum = joined_from(at + answer_offset);
                 }
-            }
-        }
-        for (var row = 0u; row < PIXELS; row++) {
-            let pixel = first_pixel + row;
-            if pixel < shape.pixels && channel < shape.channels {
-                readout[pixel * shape.channels + channel] = sums[row / 4u][row % 4u];
+                sum += columns0 * memory_tile[tile];
+                sum += columns1 * memory_tile[tile + 1u];
+                sum += columns2 * memory_tile[tile + 2u];
+                sum += columns3 * memory_tile[tile + 3u];
+                sum += columns4 * memory_tile[tile + 4u];
+                store_joined(at + answer_offset, is_inside, sum);
             }
         }
     }

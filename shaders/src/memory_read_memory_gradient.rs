@@ -7,30 +7,29 @@ use crate::{
 };
 
 /// Pixels that go through workgroup memory at a time; a block is a multiple of it.
-pub const TILE_PIXELS: u32 = 16;
+pub const TILE_PIXELS: u32 = 32;
 
 /// Slots of one workgroup.
 pub const SLOTS_PER_WORKGROUP: u32 = 20;
 
 /// Channels of one workgroup.
-pub const CHANNELS_PER_WORKGROUP: u32 = 64;
+pub const CHANNELS_PER_WORKGROUP: u32 = 32;
 
 /// `memory_read_memory_gradient.wgsl`.
 pub const SHADER: Shader = Shader {
     name: "memory_read_memory_gradient",
     source: include_str!("memory_read_memory_gradient.wgsl"),
-    workgroup_size: [CHANNELS_PER_WORKGROUP, 1, 1],
+    workgroup_size: [64, 1, 1],
     bindings: &[
-        read("features"),
-        read("inverse_norms"),
+        read("joined"),
         read("score_gradient"),
         read("weights"),
-        read("readout_gradient"),
+        read("joined_gradient"),
         write("block_gradients"),
         read("parameters"),
     ],
     constants: &[
-        ("LANES", CHANNELS_PER_WORKGROUP),
+        ("CHANNELS", CHANNELS_PER_WORKGROUP),
         ("TILE_PIXELS", TILE_PIXELS),
         ("SLOTS", SLOTS_PER_WORKGROUP),
     ],

@@ -6,9 +6,8 @@ use shaders::{
     col2im, confusion_counts,
     im2col::{self, Windows},
     memory_read::{self, Inputs, Outputs},
-    memory_read_feature_gradient, memory_read_memory_gradient, memory_read_score_gradient,
-    sum_blocks, sum_rows, upsampled_argmax, upsampled_cross_entropy,
-    upsampled_cross_entropy_gradient,
+    memory_read_gradient, memory_read_memory_gradient, sum_blocks, sum_rows, upsampled_argmax,
+    upsampled_cross_entropy, upsampled_cross_entropy_gradient,
 };
 
 const CHANNELS: usize = 3;
@@ -91,9 +90,9 @@ fn the_backward_references_are_the_finite_differences_of_the_forward_one() {
     let inputs_here = inputs(&FEATURES, &MEMORY);
     let outputs = memory_read::reference(&inputs_here);
     let of = functional();
-    let score_gradient = memory_read_score_gradient::reference(&inputs_here, &outputs, &of);
+    let score_gradient = memory_read_gradient::score_gradient(&inputs_here, &outputs, &of);
     let feature_gradient =
-        memory_read_feature_gradient::reference(&inputs_here, &outputs, &of, &score_gradient);
+        memory_read_gradient::feature_gradient(&inputs_here, &outputs, &of, &score_gradient);
     let memory_gradient =
         memory_read_memory_gradient::reference(&inputs_here, &outputs, &of, &score_gradient);
 

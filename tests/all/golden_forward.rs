@@ -36,7 +36,7 @@ fn check_tiny_forward(device: &Device, dtype: DType, tolerance: f64) {
     let full = resize_bilinear::<Plain>(logits.clone(), [97, 129]);
     for (name, got) in [
         ("feature", values(&encoded.feature)),
-        ("W", values(&read.weights)),
+        ("W", values(&memory::to_rows::<Plain>(read.weights.clone()))),
         ("R", values(&read.feature)),
         ("logits_small", values(&logits)),
         ("logits", values(&full)),

@@ -131,10 +131,9 @@ impl<'a> Case<'a> {
     }
 
     fn cohesion(&self, read: &Read<Plain>) -> Tensor<1> {
-        let [batch, _, height, width] = self.feature.dims();
         let targets = self.labels.targets(19, &self.device);
         let scores = read.scores.clone();
-        losses::cohesion::<Plain>(scores, [batch, height, width], &targets, EmptyBatch::Nan)
+        losses::cohesion::<Plain>(scores, &targets, EmptyBatch::Nan)
     }
 
     fn parameter_gradients(&self, prefix: &str, loss: &Tensor<1>) -> Option<Tensor<4>> {
@@ -161,7 +160,7 @@ impl<'a> Case<'a> {
             + classification.clone().mul_scalar(0.2);
         for (key, got) in [
             ("write.R", values(&read.feature)),
-            ("write.W", values(&read.weights)),
+            ("write.W", values(&memory::to_rows::<Plain>(read.weights.clone()))),
             ("write.M_new", values(&written)),
             ("write.L_coh", values(&cohesion)),
             ("write.L_div", values(&divergence)),
@@ -248,7 +247,7 @@ impl<'a> Case<'a> {
         let cohesion = self.cohesion(&read);
         let written = self.write(&mut pass);
         self.check("eval.R", &values(&read.feature));
-        self.check("eval.W", &values(&read.weights));
+        self.check("eval.W", &values(&memory::to_rows::<Plain>(read.weights.clone())));
         self.check("eval.M_new", &values(&written));
         self.check("eval.L_coh", &values(&cohesion));
     }

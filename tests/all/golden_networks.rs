@@ -61,7 +61,10 @@ fn check(case: &Case, (device, dtype): (&Device, DType), tolerance: f64) {
     let decoded = if network.config.memory {
         let slots = golden::memory(256, device, dtype);
         let read = memory::read(&mut pass, feature, slots, &ReadOptions::PAPER);
-        found.extend([("W", values(&read.weights)), ("R", values(&read.feature))]);
+        found.extend([
+            ("W", values(&memory::to_rows::<Plain>(read.weights.clone()))),
+            ("R", values(&read.feature)),
+        ]);
         read.feature
     } else {
         feature

@@ -39,8 +39,9 @@ fn hard_label_weights_are_the_one_hot_of_the_nearest_label() {
 fn cohesion_at_feature_resolution_is_the_cross_entropy_of_each_pixels_scores() {
     let scores = [0.5, -0.25, 1.0, 0.0, 0.75, -1.0];
     let targets = labels().nearest_targets([1, 2], 3, &Device::flex());
-    let found =
-        losses::cohesion::<Plain>(tensor(&scores, [2, 3]), [1, 1, 2], &targets, EmptyBatch::Zero);
+    // Two pixels, one after the other: [1, K, 1, 2].
+    let maps = tensor(&scores, [1, 1, 2, 3]).permute([0, 3, 1, 2]);
+    let found = losses::cohesion::<Plain>(maps, &targets, EmptyBatch::Zero);
     let row = |s: &[f64], class: usize| s.iter().map(|x| x.exp()).sum::<f64>().ln() - s[class];
     let expected = (row(&scores[..3], 0) + row(&scores[3..], 1)) / 2.0;
     assert_close("cohesion", &values(&found), &[expected], TOLERANCE);

@@ -119,14 +119,14 @@ impl Mode for Watching {
     }
 
     fn memory_read(
-        features: Tensor<2>,
+        features: Tensor<4>,
         memory: Tensor<2>,
         noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
-        let MemoryReadOf { normalized, scores, weights, readout } =
+        let MemoryReadOf { joined, scores, weights } =
             Plain::memory_read(features, memory, noise, temperature);
-        MemoryReadOf { normalized, scores, weights, readout }
+        MemoryReadOf { joined, scores, weights }
     }
 
     fn memory_write(

@@ -116,16 +116,18 @@ fn rows(inputs: &Inputs, with_gradients: bool) -> Vec<Row<'_>> {
     let features = 4 * pixels * channels;
     let scores = 4 * pixels * classes;
     let slots = 4 * classes * channels;
-    let rows = inputs.features.clone().permute([0, 2, 3, 1]).reshape([pixels, channels]);
-    let read = move |read: fn(Tensor<2>, Tensor<2>, Noise, f64) -> MemoryRead| {
-        let (rows, memory) = (rows.clone(), inputs.memory.clone());
+    // The 1x1 convolution that comes next takes the joined channels as they lie in memory.
+    let joined_shape = [batch, 2 * channels, height * width];
+    let read = move |read: fn(Tensor<4>, Tensor<2>, Noise, f64) -> MemoryRead| {
         Box::new(move || {
-            let (rows, memory) = leaves(with_gradients, rows.clone(), memory.clone());
-            let MemoryRead { normalized, scores, readout, .. } =
-                read(rows.clone(), memory.clone(), Noise::None, 1.0);
+            let (features, memory) =
+                leaves(with_gradients, inputs.features.clone(), inputs.memory.clone());
+            let MemoryRead { joined, scores, .. } =
+                read(features.clone(), memory.clone(), Noise::None, 1.0);
+            let joined = joined.reshape(joined_shape);
             if with_gradients {
-                let gradients = (normalized.sum() + scores.sum() + readout.sum()).backward();
-                drop((rows.grad(&gradients).unwrap(), memory.grad(&gradients).unwrap()));
+                let gradients = (joined.sum() + scores.sum()).backward();
+                drop((features.grad(&gradients).unwrap(), memory.grad(&gradients).unwrap()));
             }
         })
     };

@@ -7,15 +7,15 @@ fn wgpu() -> Device {
     software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
 }
 
-fn list(tensor: Tensor<2>) -> Vec<f64> {
+fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().convert::<f64>().try_into_vec().expect("f64 values")
 }
 
 /// A read of `pixels` that differ in nothing but their noise, drawn from `key`: every score is 0.
 fn drawn(key: u64, pixels: usize, slots: usize, device: &Device) -> Vec<f64> {
-    let features = Tensor::<2>::zeros([pixels, 4], (device, DType::F32));
+    let features = Tensor::<4>::zeros([1, 4, pixels, 1], (device, DType::F32));
     let memory = Tensor::<2>::zeros([slots, 4], (device, DType::F32));
-    list(memory_read(features, memory, Noise::Drawn(key), 1.0).weights)
+    list(memory_read(features, memory, Noise::Drawn(key), 1.0).weights.permute([0, 2, 3, 1]))
 }
 
 #[test]
@@ -42,16 +42,16 @@ fn a_read_with_drawn_noise_is_one_with_the_same_noise_given_forward_and_backward
     const KEY: u64 = 0xfedc_ba98_7654_3210;
     for device in [wgpu().autodiff(), Device::flex().autodiff()] {
         for [pixels, channels, slots] in [[1, 16, 2], [37, 33, 19], [130, 256, 150]] {
-            let uniform = |rows| {
-                let range = Distribution::Uniform(-1.0, 1.0);
-                Tensor::<2>::random([rows, channels], range, &device).require_grad()
-            };
-            let (features, memory) = (uniform(pixels), uniform(slots));
+            let range = Distribution::Uniform(-1.0, 1.0);
+            let features = Tensor::<4>::random([1, channels, pixels, 1], range, &device);
+            let memory = Tensor::<2>::random([slots, channels], range, &device);
+            let (features, memory) = (features.require_grad(), memory.require_grad());
             let read = |noise: Noise| {
                 let read = memory_read(features.clone(), memory.clone(), noise, 0.5);
-                let gradients = read.readout.clone().square().sum().backward();
-                let gradient = |leaf: &Tensor<2>| list(leaf.grad(&gradients).expect("a gradient"));
-                [list(read.weights), list(read.readout), gradient(&features), gradient(&memory)]
+                let gradients = read.joined.clone().square().sum().backward();
+                let of_features = list(features.grad(&gradients).expect("a gradient"));
+                let of_memory = list(memory.grad(&gradients).expect("a gradient"));
+                [list(read.weights), list(read.joined), of_features, of_memory]
             };
             let given = Noise::Drawn(KEY).tensor([pixels, slots], &device, DType::F32);
             let given = read(Noise::Given(given.expect("noise")));

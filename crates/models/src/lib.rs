@@ -35,4 +35,6 @@ pub mod weights;
 #[cfg(test)]
 mod network_tests;
 #[cfg(test)]
+mod tangent_device_tests;
+#[cfg(test)]
 mod tangent_tests;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::labels::{LabelMaps, LabelWeights};
 use crate::layout::{Init, Layout};
-use crate::mode::{Conv, MemoryDivergenceOf, Mode, Plain};
+use crate::mode::{Conv, MemoryDivergenceOf, MemoryReadOf, Mode, Plain};
 use crate::pass::Pass;
 
 const UPDATE_CONV: &str = "memory.writenet.writefeat.0";
@@ -48,10 +48,10 @@ pub(crate) fn declare(layout: &mut Layout, [classes, channels]: [usize; 2], upda
 pub struct Read<M: Mode> {
     /// R, `[B, C, h, w]`: replaces F before the decoder.
     pub feature: M::T<4>,
-    /// Cosine of every feature pixel with every slot, `[N, K]`, N = B h w.
-    pub scores: M::T<2>,
-    /// Softmax of the scores over the slots, `[N, K]`.
-    pub weights: M::T<2>,
+    /// Cosine of every feature pixel with every slot, `[B, K, h, w]`.
+    pub scores: M::T<4>,
+    /// Softmax of the scores over the slots, `[B, K, h, w]`.
+    pub weights: M::T<4>,
 }
 
 /// How the memory is read.
@@ -78,16 +78,11 @@ pub fn read<M: Mode>(
     memory: M::T<2>,
     options: &ReadOptions,
 ) -> Read<M> {
-    let shape = M::dims(&feature);
-    let [_, channels, _, _] = shape;
-    let found =
-        M::memory_read(to_rows::<M>(feature), memory, options.noise.clone(), options.temperature);
-    let joined = M::cat(vec![found.normalized, found.readout], 1);
-    let [batch, _, height, width] = shape;
-    let joined = from_rows::<M>(joined, [batch, 2 * channels, height, width]);
+    let MemoryReadOf { joined, scores, weights } =
+        M::memory_read(feature, memory, options.noise.clone(), options.temperature);
     let names = ["memory.output.0", "memory.output.1"];
     let feature = pass.conv_norm_relu(names, joined, Conv::POINTWISE);
-    Read { feature, scores: found.scores, weights: found.weights }
+    Read { feature, scores, weights }
 }
 
 /// How the memory is written.
@@ -204,12 +199,28 @@ impl MemoryInit {
 }
 
 /// `[B, C, h, w]` to `[B h w, C]`.
-pub(crate) fn to_rows<M: Mode>(x: M::T<4>) -> M::T<2> {
+pub fn to_rows<M: Mode>(x: M::T<4>) -> M::T<2> {
     let [batch, channels, height, width] = M::dims(&x);
     M::reshape(M::permute(x, [0, 2, 3, 1]), [batch * height * width, channels])
 }
 
-/// `[B h w, C]` to `[B, C, h, w]`.
-pub fn from_rows<M: Mode>(x: M::T<2>, [batch, channels, height, width]: [usize; 4]) -> M::T<4> {
-    M::permute(M::reshape(x, [batch, height, width, channels]), [0, 3, 1, 2])
+/// What a read computed in rows, of features of a shape: normalised features and readout
+/// `[B h w, C]`, scores and weights `[B h w, K]`.
+pub(crate) fn joined_maps<M: Mode>(
+    [normalized, readout]: [M::T<2>; 2],
+    [scores, weights]: [M::T<2>; 2],
+    shape: [usize; 4],
+) -> MemoryReadOf<M> {
+    let joined = M::cat(vec![normalized, readout], 1);
+    MemoryReadOf {
+        joined: from_rows::<M>(joined, shape),
+        scores: from_rows::<M>(scores, shape),
+        weights: from_rows::<M>(weights, shape),
+    }
+}
+
+/// `[B h w, X]` to `[B, X, h, w]`.
+fn from_rows<M: Mode>(x: M::T<2>, [batch, _, height, width]: [usize; 4]) -> M::T<4> {
+    let [_, columns] = M::dims(&x);
+    M::permute(M::reshape(x, [batch, height, width, columns]), [0, 3, 1, 2])
 }

@@ -124,7 +124,7 @@ pub trait Mode: Sized + 'static {
     fn l2_normalize<const D: usize>(x: Self::T<D>, axis: usize) -> Self::T<D>;
     /// Cosine scores, softmax and readout of a memory: see [`kernels::memory_read`].
     fn memory_read(
-        features: Self::T<2>,
+        features: Self::T<4>,
         memory: Self::T<2>,
         noise: Noise,
         temperature: f64,
@@ -221,14 +221,12 @@ pub trait Mode: Sized + 'static {
 
 /// Result of [`Mode::memory_read`].
 pub struct MemoryReadOf<M: Mode> {
-    /// L2-normalised features, `[N, C]`.
-    pub normalized: M::T<2>,
-    /// Cosine of every feature with every slot, `[N, K]`.
-    pub scores: M::T<2>,
-    /// Softmax of the scores over the slots, `[N, K]`.
-    pub weights: M::T<2>,
-    /// Weighted sum of the slots, `[N, C]`.
-    pub readout: M::T<2>,
+    /// L2-normalised features, then the weighted sum of the slots, `[B, 2C, h, w]`.
+    pub joined: M::T<4>,
+    /// Cosine of every feature with every slot, `[B, K, h, w]`.
+    pub scores: M::T<4>,
+    /// Softmax of the scores over the slots, `[B, K, h, w]`.
+    pub weights: M::T<4>,
 }
 
 /// Result of [`Mode::memory_divergence`], each `[1]`.
@@ -340,14 +338,14 @@ impl Mode for Plain {
     }
 
     fn memory_read(
-        features: Tensor<2>,
+        features: Tensor<4>,
         memory: Tensor<2>,
         noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
-        let MemoryRead { normalized, scores, weights, readout } =
+        let MemoryRead { joined, scores, weights } =
             kernels::memory_read(features, memory, noise, temperature);
-        MemoryReadOf { normalized, scores, weights, readout }
+        MemoryReadOf { joined, scores, weights }
     }
 
     fn sum_over_ranks(x: Tensor<1>, exchange: &Exchange) -> Tensor<1> {

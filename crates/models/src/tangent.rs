@@ -7,6 +7,7 @@ use kernels::{
     upsampled_cross_entropy_pair,
 };
 
+use crate::memory::{joined_maps, to_rows};
 use crate::mode::{
     BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode,
     NORMALIZE_EPSILON, Plain, max_pool3_options,
@@ -78,11 +79,7 @@ impl Mode for Tangent {
     }
 
     fn matmul<const D: usize>(a: Dual<D>, b: Dual<D>) -> Dual<D> {
-        let tangent = sum(
-            a.tangent.map(|t| t.matmul(b.value.clone())),
-            b.tangent.map(|t| a.value.clone().matmul(t)),
-        );
-        Dual { value: a.value.matmul(b.value), tangent }
+        Dual { tangent: product_tangent(&a, &b), value: a.value.matmul(b.value) }
     }
 
     fn cat<const D: usize>(parts: Vec<Dual<D>>, axis: usize) -> Dual<D> {
@@ -218,27 +215,36 @@ impl Mode for Tangent {
     }
 
     fn memory_read(
-        features: Dual<2>,
+        features: Dual<4>,
         memory: Dual<2>,
         noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
-        let normalized = Self::l2_normalize(features, 1);
+        let shape = features.value.dims();
+        let [_, channels, _, _] = shape;
+        let read =
+            Plain::memory_read(features.value.clone(), memory.value.clone(), noise, temperature);
+        // Every tangent is a function of the results, which hold the noise: it is drawn only there.
+        let tangents = Self::l2_normalize(features, 1).tangent.map(to_rows::<Plain>);
+        let halves = [0..channels, channels..2 * channels];
+        let [normalized, readout] =
+            halves.map(|half| to_rows::<Plain>(read.joined.clone().slice_dim(1, half)));
+        let normalized = Dual { value: normalized, tangent: tangents };
         let slots = Self::linear(memory.clone(), Tensor::transpose);
-        let scores = Self::matmul(normalized.clone(), slots);
-        let like = &scores.value;
-        let noisy = match noise.tensor(like.dims(), &like.device(), like.dtype()) {
-            Some(noise) => Self::add(scores.clone(), Self::constant(noise)),
-            None => scores.clone(),
+        let scores = Dual {
+            tangent: product_tangent(&normalized, &slots),
+            value: to_rows::<Plain>(read.scores),
         };
-        let log_weights = Self::log_softmax(Self::scale(noisy, 1.0 / temperature), 1);
-        let weights_value = log_weights.value.exp();
+        let weights = to_rows::<Plain>(read.weights);
         let weights = Dual {
-            tangent: log_weights.tangent.map(|t| weights_value.clone() * t),
-            value: weights_value,
+            tangent: scores.tangent.clone().map(|t| {
+                let mean = (weights.clone() * t.clone()).sum_dim(1);
+                (weights.clone() * (t - mean)).mul_scalar(1.0 / temperature)
+            }),
+            value: weights,
         };
-        let readout = Self::matmul(weights.clone(), memory);
-        MemoryReadOf { normalized, scores, weights, readout }
+        let readout = Dual { tangent: product_tangent(&weights, &memory), value: readout };
+        joined_maps::<Self>([normalized, readout], [scores, weights], shape)
     }
 
     fn sum_over_ranks(x: Dual<1>, exchange: &Exchange) -> Dual<1> {
@@ -318,6 +324,14 @@ impl Mode for Tangent {
 /// Mean over batch, height and width: `[B, C, H, W]` to `[1, C, 1, 1]`.
 fn channel_mean(x: Tensor<4>) -> Tensor<4> {
     x.mean_dims(&[0, 2, 3])
+}
+
+/// The tangent of a matrix product.
+fn product_tangent<const D: usize>(a: &Dual<D>, b: &Dual<D>) -> Option<Tensor<D>> {
+    sum(
+        a.tangent.clone().map(|t| t.matmul(b.value.clone())),
+        b.tangent.clone().map(|t| a.value.clone().matmul(t)),
+    )
 }
 
 fn sum<const D: usize>(a: Option<Tensor<D>>, b: Option<Tensor<D>>) -> Option<Tensor<D>> {

@@ -147,12 +147,11 @@ fn gather<M: Mode>(x: M::T<1>) -> M::T<4> {
 }
 
 fn memory_read<M: Mode>(x: M::T<1>) -> M::T<4> {
-    let features = part::<M, 2>(&x, 0, [6, 4]);
+    let features = part::<M, 4>(&x, 0, [2, 4, 1, 3]);
     let memory = M::l2_normalize(part::<M, 2>(&x, 24, [5, 4]), 1);
     let noise = random("noise", 30).reshape([6, 5]);
     let read = M::memory_read(features, memory, Noise::Given(noise), 0.5);
-    let all = M::cat(vec![read.normalized, read.scores, read.weights, read.readout], 1);
-    M::linear(all, |x| x.reshape([6, 18, 1, 1]))
+    M::cat(vec![read.joined, read.scores, read.weights], 1)
 }
 
 fn memory_write_of<M: Mode>(x: &M::T<1>, normalize_slots: bool) -> M::T<4> {

@@ -29,17 +29,10 @@ pub fn cross_entropy<M: Mode>(
     }
 }
 
-/// Feature cohesion: cross entropy of the cosine scores, `[N, K]` of `[B, h, w]` pixels, resized
-/// to the targets (Eq. 6; the reference resizes to the label's size, the paper does not resize).
-pub fn cohesion<M: Mode>(
-    scores: M::T<2>,
-    [batch, height, width]: [usize; 3],
-    targets: &PixelTargets,
-    empty: EmptyBatch,
-) -> M::T<1> {
-    let classes = M::value(&scores).dims()[1];
-    let maps = models::memory::from_rows::<M>(scores, [batch, classes, height, width]);
-    cross_entropy::<M>(maps, targets, empty)
+/// Feature cohesion: cross entropy of the cosine scores, `[B, K, h, w]`, resized to the targets
+/// (Eq. 6; the reference resizes to the label's size, the paper does not resize).
+pub fn cohesion<M: Mode>(scores: M::T<4>, targets: &PixelTargets, empty: EmptyBatch) -> M::T<1> {
+    cross_entropy::<M>(scores, targets, empty)
 }
 
 /// Memory divergence of `slots` slots: the mean over all ordered pairs, which the memory's kernel

@@ -93,7 +93,6 @@ pub fn run<M: Mode>(
     let Criteria { method, noise, sensitive_pairs } = criteria;
     let classes = network.config.classes;
     let encoded = network.encode(pass, M::constant(samples.image.clone()));
-    let [batch, _, height, width] = M::value(&encoded.feature).dims();
     let (device, _) = pass.placement();
 
     let (decoded, scores, written) = match memory {
@@ -119,10 +118,11 @@ pub fn run<M: Mode>(
         losses::cross_entropy::<M>(logits, &targets, method.empty_batch)
     });
     let cohesion = scores.filter(|_| weights.cohesion > 0.0).map(|scores| {
+        let [_, _, height, width] = M::value(&scores).dims();
         let at_feature = (method.cohesion_resolution == CohesionResolution::Feature)
             .then(|| samples.labels.nearest_targets([height, width], classes, &device));
         let targets = at_feature.as_ref().unwrap_or(&samples.targets);
-        losses::cohesion::<M>(scores, [batch, height, width], targets, method.empty_batch)
+        losses::cohesion::<M>(scores, targets, method.empty_batch)
     });
     let slot_losses = written
         .clone()

@@ -1,7 +1,7 @@
 //! The memory read in Burn's autodiff graph.
 //!
-//! A graph node has one output, the read has four. So the read is one node without a useful value,
-//! the junction, with four children that carry the results. In the backward pass each child leaves
+//! A graph node has one output, the read has three. So the read is one node without a useful value,
+//! the junction, with three children that carry the results. In the backward pass each child leaves
 //! its gradient in the junction's inbox; the junction, which runs after all of them, takes what is
 //! there and launches the backward shaders once.
 
@@ -19,7 +19,7 @@ use burn::backend::{
 };
 use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 
-use super::wgsl::{MemoryReadOps, NoiseSource, ReadGradients, ReadState, backward};
+use super::wgsl::{MemoryReadOps, NoiseSource, ReadGradients, ReadState, Sizes, backward, forward};
 
 /// Gradients of the results, left by the children for the junction.
 type Inbox = Arc<Mutex<ReadGradients>>;
@@ -31,17 +31,11 @@ impl<C: CheckpointStrategy> MemoryReadOps for Autodiff<Cube, C> {
         noise: FloatTensor<Self>,
         source: NoiseSource,
         temperature: f32,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (features, features_node) = features.into_parts();
         let (memory, memory_node) = memory.into_parts();
-        let [features, memory] = [features, memory].map(into_contiguous);
-        let (normalized, scores, weights, readout) = Cube::memory_read(
-            features.clone(),
-            memory.clone(),
-            noise.into_primitive(),
-            source,
-            temperature,
-        );
+        let [memory, noise] = [memory, noise.into_primitive()].map(into_contiguous);
+        let found = forward(&features, &memory, &noise, source, temperature);
         let junction =
             Junction.prepare::<C>([features_node, memory_node]).compute_bound().stateful();
         match junction {
@@ -52,7 +46,8 @@ impl<C: CheckpointStrategy> MemoryReadOps for Autodiff<Cube, C> {
                     burn::tensor::FloatDType::F32,
                 );
                 let inbox = Inbox::default();
-                let read = ReadState { features, memory, weights: weights.clone(), temperature };
+                let sizes = Sizes::of(&features, &memory);
+                let read = ReadState { memory, found: found.clone(), sizes, temperature };
                 let junction =
                     junction.finish(JunctionState { read, inbox: inbox.clone() }, signal.clone());
                 let child = |output, value| {
@@ -63,17 +58,15 @@ impl<C: CheckpointStrategy> MemoryReadOps for Autodiff<Cube, C> {
                     }
                 };
                 (
-                    child(Output::Normalized, normalized),
-                    child(Output::Scores, scores),
-                    child(Output::Weights, weights),
-                    child(Output::Readout, readout),
+                    child(Output::Joined, found.joined),
+                    child(Output::Scores, found.scores),
+                    child(Output::Weights, found.weights),
                 )
             }
             OpsKind::UnTracked(_) => (
-                Self::from_inner(normalized),
-                Self::from_inner(scores),
-                Self::from_inner(weights),
-                Self::from_inner(readout),
+                Self::from_inner(found.joined),
+                Self::from_inner(found.scores),
+                Self::from_inner(found.weights),
             ),
         }
     }
@@ -81,10 +74,9 @@ impl<C: CheckpointStrategy> MemoryReadOps for Autodiff<Cube, C> {
 
 #[derive(Clone, Copy, Debug)]
 enum Output {
-    Normalized,
+    Joined,
     Scores,
     Weights,
-    Readout,
 }
 
 #[derive(Debug)]
@@ -107,10 +99,9 @@ impl Backward<Cube, 1> for Child {
         let mut inbox = inbox.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = inbox.is_empty();
         match output {
-            Output::Normalized => inbox.normalized = Some(gradient),
+            Output::Joined => inbox.joined = Some(gradient),
             Output::Scores => inbox.scores = Some(gradient),
             Output::Weights => inbox.weights = Some(gradient),
-            Output::Readout => inbox.readout = Some(gradient),
         }
         if let ([Some(junction)], true) = (ops.parents, is_first) {
             grads.register::<Cube>(junction.id, signal);

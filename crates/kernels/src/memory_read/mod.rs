@@ -18,18 +18,16 @@ use wgsl::{MemoryReadOps, NoiseSource};
 const SMALLEST_SQUARED_NORM: f64 = 1e-24;
 
 /// What the memory answers at every pixel.
-///
-/// Shapes: `normalized` and `readout` [N, C], `scores` and `weights` [N, K].
 #[derive(Clone, Debug)]
 pub struct MemoryRead {
-    /// The features with unit norm; a zero feature stays zero.
-    pub normalized: Tensor<2>,
-    /// The inner products of normalised features and slots, before noise and temperature.
-    pub scores: Tensor<2>,
-    /// The softmax over the slots of (scores + noise) / temperature.
-    pub weights: Tensor<2>,
-    /// The slots averaged with these weights.
-    pub readout: Tensor<2>,
+    /// The features with unit norm (a zero feature stays zero), then the readout, the slots
+    /// averaged with the weights: `[B, 2C, h, w]`.
+    pub joined: Tensor<4>,
+    /// The inner products of normalised features and slots, before noise and temperature:
+    /// `[B, K, h, w]`.
+    pub scores: Tensor<4>,
+    /// The softmax over the slots of (scores + noise) / temperature: `[B, K, h, w]`.
+    pub weights: Tensor<4>,
 }
 
 /// Reads the memory at every pixel, differentiably in features and memory.
@@ -38,7 +36,9 @@ pub struct MemoryRead {
 /// No gradient reaches the noise. The shader draws it with 64-bit integers and f32 logarithms, the
 /// plain twin in f64: they agree to the roundings of f32.
 ///
-/// Shapes: `features` [N, C], `memory` [K, C].
+/// The features may lie in any layout; no copy of them is made.
+///
+/// Shapes: `features` `[B, C, h, w]`, `memory` `[K, C]`; noise is `[N, K]`, N = B h w.
 ///
 /// # Panics
 ///
@@ -46,7 +46,7 @@ pub struct MemoryRead {
 ///
 /// Source: Kim et al., CVPR 2022; `Memory_sup.read` in network/memory.py.
 pub fn memory_read(
-    features: Tensor<2>,
+    features: Tensor<4>,
     memory: Tensor<2>,
     noise: Noise,
     temperature: f64,
@@ -61,7 +61,7 @@ pub fn memory_read(
         Noise::Given(noise) => (NoiseSource::Given, noise),
         Noise::Drawn(key) => (NoiseSource::Drawn(key), memory.clone()),
     };
-    let (normalized, scores, weights, readout) = <Dispatch as MemoryReadOps>::memory_read(
+    let (joined, scores, weights) = <Dispatch as MemoryReadOps>::memory_read(
         features.into_dispatch(),
         memory.into_dispatch(),
         noise.into_dispatch(),
@@ -69,10 +69,9 @@ pub fn memory_read(
         temperature as f32,
     );
     MemoryRead {
-        normalized: Tensor::from_dispatch(normalized),
+        joined: Tensor::from_dispatch(joined),
         scores: Tensor::from_dispatch(scores),
         weights: Tensor::from_dispatch(weights),
-        readout: Tensor::from_dispatch(readout),
     }
 }
 
@@ -83,12 +82,14 @@ pub fn memory_read(
 ///
 /// As [`memory_read`].
 pub fn memory_read_plain(
-    features: Tensor<2>,
+    features: Tensor<4>,
     memory: Tensor<2>,
     noise: Noise,
     temperature: f64,
 ) -> MemoryRead {
     check(&features, &memory, &noise, temperature);
+    let shape = features.dims();
+    let features = to_rows(features);
     // Clamped before the root, whose gradient at zero is infinite.
     let squared_norm = (features.clone() * features.clone()).sum_dim(1); // [N, 1]
     let normalized = features / squared_norm.clamp_min(SMALLEST_SQUARED_NORM).sqrt();
@@ -100,28 +101,44 @@ pub fn memory_read_plain(
     };
     let weights = softmax(noisy / temperature, 1);
     let readout = weights.clone().matmul(memory); // [N, C]
-    MemoryRead { normalized, scores, weights, readout }
+    let joined = Tensor::cat(vec![normalized, readout], 1);
+    let [joined, scores, weights] = [joined, scores, weights].map(|rows| from_rows(rows, shape));
+    MemoryRead { joined, scores, weights }
 }
 
-fn check(features: &Tensor<2>, memory: &Tensor<2>, noise: &Noise, temperature: f64) {
-    let [pixels, channels] = features.dims();
+/// `[B, C, h, w]` to `[B h w, C]`.
+fn to_rows(maps: Tensor<4>) -> Tensor<2> {
+    let [batch, channels, height, width] = maps.dims();
+    maps.permute([0, 2, 3, 1]).reshape([batch * height * width, channels])
+}
+
+/// `[B h w, X]` to `[B, X, h, w]`.
+fn from_rows(rows: Tensor<2>, [batch, _, height, width]: [usize; 4]) -> Tensor<4> {
+    let columns = rows.dims()[1];
+    rows.reshape([batch, height, width, columns]).permute([0, 3, 1, 2])
+}
+
+fn check(features: &Tensor<4>, memory: &Tensor<2>, noise: &Noise, temperature: f64) {
+    let [batch, channels, height, width] = features.dims();
     let [slots, slot_channels] = memory.dims();
     assert!(channels > 0 && slots > 0, "memory read of {channels} channels and {slots} slots");
     assert_eq!(slot_channels, channels, "channels of the memory, of the features");
     if let Noise::Given(noise) = noise {
+        let pixels = batch * height * width;
         assert_eq!(noise.dims(), [pixels, slots], "shape of the noise, [pixels, slots]");
     }
     assert!(temperature > 0.0, "temperature {temperature}");
 }
 
 /// Whether the shaders can take these tensors.
-fn runs_as_wgsl(features: &Tensor<2>, memory: &Tensor<2>, noise: &Noise) -> bool {
+fn runs_as_wgsl(features: &Tensor<4>, memory: &Tensor<2>, noise: &Noise) -> bool {
     let given = match noise {
         Noise::Given(noise) => Some(noise),
         Noise::None | Noise::Drawn(_) => None,
     };
-    let mut tensors = [features, memory].into_iter().chain(given);
-    tensors.all(|tensor| tensor.dtype() == DType::F32)
+    let mut matrices = [memory].into_iter().chain(given);
+    features.dtype() == DType::F32
+        && matrices.all(|matrix| matrix.dtype() == DType::F32)
         && compiles_wgsl(&features.device())
         && wgsl::fits(features.dims(), memory.dims())
 }
@@ -137,7 +154,7 @@ mod tests {
     fn f32_on_wgpu_is_what_the_shaders_take() {
         let device = software_vulkan().unwrap_or_else(|error| panic!("{error}")).device;
         let takes = |device: &Device, dtype: DType| {
-            let features = Tensor::<2>::zeros([3, 4], (device, dtype));
+            let features = Tensor::<4>::zeros([1, 4, 3, 1], (device, dtype));
             let memory = Tensor::<2>::zeros([2, 4], (device, dtype));
             runs_as_wgsl(&features, &memory, &Noise::None)
         };
@@ -152,8 +169,8 @@ mod tests {
 
     #[test]
     fn sizes_beyond_a_dispatch_or_an_index_are_left_to_burn() {
-        assert!(wgsl::fits([8 * 96 * 96, 256], [19, 256]));
-        assert!(!wgsl::fits([16 * 65_535 + 1, 1], [1, 1]));
-        assert!(!wgsl::fits([1 << 20, 1 << 12], [19, 1 << 12]));
+        assert!(wgsl::fits([8, 256, 96, 96], [19, 256]));
+        assert!(!wgsl::fits([32 * 65_535 + 1, 1, 1, 1], [1, 1]));
+        assert!(!wgsl::fits([1 << 10, 1 << 11, 1 << 5, 1 << 5], [19, 1 << 11]));
     }
 }

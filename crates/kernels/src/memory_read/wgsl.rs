@@ -9,16 +9,13 @@ use burn_cubecl::{
     tensor::CubeTensor,
 };
 use bytemuck::NoUninit;
-use shaders::{
-    memory_read, memory_read_feature_gradient, memory_read_memory_gradient,
-    memory_read_score_gradient, sum_blocks,
-};
+use shaders::{memory_read, memory_read_gradient, memory_read_memory_gradient, sum_blocks};
 
-use crate::launch::{WORKGROUPS_MAX, launch};
+use crate::launch::{WORKGROUPS_MAX, launch, strides};
 
-/// Blocks of pixels whose memory gradients are summed separately, at most: enough to fill a GPU,
-/// few enough that the blocks' gradients stay small.
-const BLOCKS_MAX: u32 = 256;
+/// Blocks of pixels whose memory gradients are summed separately, at most: with the channels' and
+/// slots' workgroups enough to fill a GPU, few enough that the blocks' gradients stay small.
+const BLOCKS_MAX: u32 = 64;
 
 /// Pixels of one block, at least.
 const BLOCK_PIXELS_MIN: u32 = 128;
@@ -26,14 +23,14 @@ const BLOCK_PIXELS_MIN: u32 = 128;
 /// The memory read on a backend's own tensors.
 #[backend_extension(Autodiff, Cube)]
 pub(crate) trait MemoryReadOps: Backend {
-    /// Normalised features, scores, weights and readout; see [`crate::memory_read`].
+    /// Normalised features with the readout, scores and weights; see [`crate::memory_read`].
     fn memory_read(
         features: FloatTensor<Self>,
         memory: FloatTensor<Self>,
         noise: FloatTensor<Self>,
         source: NoiseSource,
         temperature: f32,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// Where the noise of a read comes from.
@@ -48,14 +45,16 @@ pub(crate) enum NoiseSource {
 }
 
 /// Whether every index fits `u32` and every dispatch its limit.
-pub(super) fn fits([pixels, channels]: [usize; 2], [slots, _]: [usize; 2]) -> bool {
+pub(super) fn fits([batch, channels, height, width]: [usize; 4], [slots, _]: [usize; 2]) -> bool {
     let workgroup_pixels = memory_read::PIXELS_PER_WORKGROUP as usize;
-    let elements_fit = |rows: usize, columns: usize| {
-        rows.checked_mul(columns).is_some_and(|elements| u32::try_from(elements).is_ok())
+    let product = |sizes: &[usize]| {
+        let product = sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
+        product.filter(|elements| u32::try_from(*elements).is_ok())
     };
-    pixels.div_ceil(workgroup_pixels) <= WORKGROUPS_MAX as usize
-        && elements_fit(pixels, channels.max(slots))
-        && elements_fit(slots * BLOCKS_MAX as usize, channels)
+    let pixels = product(&[batch, height, width]);
+    pixels.is_some_and(|pixels| pixels.div_ceil(workgroup_pixels) <= WORKGROUPS_MAX as usize)
+        && product(&[batch, height, width, slots.max(2 * channels)]).is_some()
+        && product(&[slots, BLOCKS_MAX as usize, channels]).is_some()
         && (slots * channels).div_ceil(sum_blocks::ELEMENTS_PER_WORKGROUP as usize)
             <= WORKGROUPS_MAX as usize
 }
@@ -67,74 +66,105 @@ impl MemoryReadOps for Cube {
         noise: CubeTensor,
         source: NoiseSource,
         temperature: f32,
-    ) -> (CubeTensor, CubeTensor, CubeTensor, CubeTensor) {
-        #[derive(Clone, Copy, NoUninit)]
-        #[repr(C)]
-        struct Parameters {
-            pixels: u32,
-            channels: u32,
-            slots: u32,
-            noise_kind: u32,
-            key_low: u32,
-            key_high: u32,
-            temperature: f32,
-        }
-
-        let (noise_kind, key) = match source {
-            NoiseSource::None => (0, 0),
-            NoiseSource::Given => (1, 0),
-            NoiseSource::Drawn(key) => (2, key),
-        };
-        let Sizes { pixels, channels, slots } = Sizes::of(&features, &memory);
-        let [features, memory, noise] = [features, memory, noise].map(into_contiguous);
-        let normalized = empty(&features, [pixels, channels]);
-        let scores = empty(&features, [pixels, slots]);
-        let weights = empty(&features, [pixels, slots]);
-        let readout = empty(&features, [pixels, channels]);
-        if pixels > 0 {
-            launch(
-                &memory_read::SHADER,
-                &[&features, &memory, &noise, &normalized, &scores, &weights, &readout],
-                &Parameters {
-                    pixels,
-                    channels,
-                    slots,
-                    noise_kind,
-                    key_low: key as u32,
-                    key_high: (key >> 32) as u32,
-                    temperature,
-                },
-                [pixels.div_ceil(memory_read::PIXELS_PER_WORKGROUP), 1, 1],
-            );
-        }
-        (normalized, scores, weights, readout)
+    ) -> (CubeTensor, CubeTensor, CubeTensor) {
+        let [memory, noise] = [memory, noise].map(into_contiguous);
+        let found = forward(&features, &memory, &noise, source, temperature);
+        (found.joined, found.scores, found.weights)
     }
 }
 
-/// What the backward pass needs of the forward one: contiguous tensors.
+/// What a read computes, all contiguous.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// `[B, 2C, h, w]`.
+    pub(super) joined: CubeTensor,
+    /// `[B, K, h, w]`.
+    pub(super) scores: CubeTensor,
+    /// `[B, K, h, w]`.
+    pub(super) weights: CubeTensor,
+    /// `[N]`.
+    pub(super) squared_norms: CubeTensor,
+}
+
+/// The read of features of any strides and a contiguous memory and noise.
+pub(super) fn forward(
+    features: &CubeTensor,
+    memory: &CubeTensor,
+    noise: &CubeTensor,
+    source: NoiseSource,
+    temperature: f32,
+) -> Found {
+    #[derive(Clone, Copy, NoUninit)]
+    #[repr(C)]
+    struct Parameters {
+        pixels: u32,
+        plane: u32,
+        width: u32,
+        channels: u32,
+        slots: u32,
+        strides: [u32; 4],
+        noise_kind: u32,
+        key_low: u32,
+        key_high: u32,
+        temperature: f32,
+    }
+
+    let (noise_kind, key) = match source {
+        NoiseSource::None => (0, 0),
+        NoiseSource::Given => (1, 0),
+        NoiseSource::Drawn(key) => (2, key),
+    };
+    let sizes = Sizes::of(features, memory);
+    let Sizes { batch, channels, height, width, slots } = sizes;
+    let found = Found {
+        joined: empty(features, [batch, 2 * channels, height, width]),
+        scores: empty(features, [batch, slots, height, width]),
+        weights: empty(features, [batch, slots, height, width]),
+        squared_norms: empty(features, [sizes.pixels()]),
+    };
+    if sizes.pixels() > 0 {
+        let Found { joined, scores, weights, squared_norms } = &found;
+        launch(
+            &memory_read::SHADER,
+            &[features, memory, noise, joined, scores, weights, squared_norms],
+            &Parameters {
+                pixels: sizes.pixels(),
+                plane: sizes.plane(),
+                width,
+                channels,
+                slots,
+                strides: strides(features),
+                noise_kind,
+                key_low: key as u32,
+                key_high: (key >> 32) as u32,
+                temperature,
+            },
+            [sizes.pixels().div_ceil(memory_read::PIXELS_PER_WORKGROUP), 1, 1],
+        );
+    }
+    found
+}
+
+/// What the backward pass needs of the forward one; the memory is contiguous.
 #[derive(Clone, Debug)]
 pub(super) struct ReadState {
-    pub(super) features: CubeTensor,
     pub(super) memory: CubeTensor,
-    pub(super) weights: CubeTensor,
+    pub(super) found: Found,
+    pub(super) sizes: Sizes,
     pub(super) temperature: f32,
 }
 
-/// Gradients of the four results, absent where nothing depends on one.
+/// Gradients of the three results, absent where nothing depends on one.
 #[derive(Debug, Default)]
 pub(super) struct ReadGradients {
-    pub(super) normalized: Option<CubeTensor>,
+    pub(super) joined: Option<CubeTensor>,
     pub(super) scores: Option<CubeTensor>,
     pub(super) weights: Option<CubeTensor>,
-    pub(super) readout: Option<CubeTensor>,
 }
 
 impl ReadGradients {
     pub(super) fn is_empty(&self) -> bool {
-        self.normalized.is_none()
-            && self.scores.is_none()
-            && self.weights.is_none()
-            && self.readout.is_none()
+        self.joined.is_none() && self.scores.is_none() && self.weights.is_none()
     }
 }
 
@@ -144,123 +174,105 @@ pub(super) fn backward(
     gradients: ReadGradients,
     of_memory: bool,
 ) -> (CubeTensor, Option<CubeTensor>) {
-    let ReadGradients { normalized, scores, weights, readout } = gradients;
-    let [normalized, scores, weights, readout] =
-        [normalized, scores, weights, readout].map(|gradient| gradient.map(into_contiguous));
-    let sizes = Sizes::of(&state.features, &state.memory);
-    if sizes.pixels == 0 {
-        let of_features = empty(&state.features, [0, sizes.channels]);
-        let of_memory = of_memory.then(|| zeros(&state.memory, [sizes.slots, sizes.channels]));
+    let Sizes { batch, channels, height, width, slots } = state.sizes;
+    if state.sizes.pixels() == 0 {
+        let of_features = empty(&state.memory, [batch, channels, height, width]);
+        let of_memory = of_memory.then(|| zeros(&state.memory, [slots, channels]));
         return (of_features, of_memory);
     }
-    let of_scores = score_gradient(state, sizes, [&scores, &weights, &readout]);
-    let (of_features, inverse_norms) =
-        feature_gradient(state, sizes, &of_scores, normalized.as_ref());
-    let of_memory = of_memory
-        .then(|| memory_gradient(state, sizes, &of_scores, &inverse_norms, readout.as_ref()));
+    // After the case without pixels, as a copy of nothing cannot be bound.
+    let ReadGradients { joined, scores, weights } = gradients;
+    let gradients = [joined, scores, weights].map(|gradient| gradient.map(into_contiguous));
+    let [of_scores, of_features] = feature_gradient(state, &gradients);
+    let of_memory = of_memory.then(|| memory_gradient(state, &of_scores, gradients[0].as_ref()));
     (of_features, of_memory)
 }
 
-#[derive(Clone, Copy)]
-struct Sizes {
-    pixels: u32,
+/// B, C, h, w and K.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    batch: u32,
     channels: u32,
+    height: u32,
+    width: u32,
     slots: u32,
 }
 
 impl Sizes {
-    fn of(features: &CubeTensor, memory: &CubeTensor) -> Self {
+    pub(super) fn of(features: &CubeTensor, memory: &CubeTensor) -> Self {
         let (features, memory) = (features.shape(), memory.shape());
         // Checked by `fits` before the first launch.
-        let [pixels, channels, slots] =
-            [features[0], features[1], memory[0]].map(|size| size as u32);
-        Self { pixels, channels, slots }
+        let [batch, channels, height, width, slots] =
+            [features[0], features[1], features[2], features[3], memory[0]].map(|size| size as u32);
+        Self { batch, channels, height, width, slots }
+    }
+
+    fn plane(self) -> u32 {
+        self.height * self.width
+    }
+
+    fn pixels(self) -> u32 {
+        self.batch * self.plane()
     }
 }
 
-fn score_gradient(
+/// What reaches the scores, and the features' gradient.
+fn feature_gradient(
     state: &ReadState,
-    Sizes { pixels, channels, slots }: Sizes,
-    [scores, weights, readout]: [&Option<CubeTensor>; 3],
-) -> CubeTensor {
+    [joined, scores, weights]: &[Option<CubeTensor>; 3],
+) -> [CubeTensor; 2] {
     #[derive(Clone, Copy, NoUninit)]
     #[repr(C)]
     struct Parameters {
         pixels: u32,
+        plane: u32,
         channels: u32,
         slots: u32,
         has_score_gradient: u32,
         has_weight_gradient: u32,
-        has_readout_gradient: u32,
+        has_joined_gradient: u32,
         temperature: f32,
     }
 
-    let total = empty(&state.features, [pixels, slots]);
+    let ReadState { memory, found, sizes, temperature } = state;
+    let Sizes { batch, channels, height, width, slots } = *sizes;
+    let total = empty(memory, [batch, slots, height, width]);
+    let of_features = empty(memory, [batch, channels, height, width]);
     // An absent gradient's buffer is not read: any tensor takes its place.
-    let [score_buffer, weight_buffer, readout_buffer] =
-        [scores, weights, readout].map(|gradient| gradient.as_ref().unwrap_or(&state.weights));
+    let buffer = |gradient: &'_ Option<CubeTensor>| gradient.clone().unwrap_or(memory.clone());
     launch(
-        &memory_read_score_gradient::SHADER,
-        &[&state.memory, &state.weights, score_buffer, weight_buffer, readout_buffer, &total],
+        &memory_read_gradient::SHADER,
+        &[
+            memory,
+            &found.joined,
+            &found.squared_norms,
+            &found.scores,
+            &found.weights,
+            &buffer(scores),
+            &buffer(weights),
+            &buffer(joined),
+            &total,
+            &of_features,
+        ],
         &Parameters {
-            pixels,
+            pixels: sizes.pixels(),
+            plane: sizes.plane(),
             channels,
             slots,
             has_score_gradient: u32::from(scores.is_some()),
             has_weight_gradient: u32::from(weights.is_some()),
-            has_readout_gradient: u32::from(readout.is_some()),
-            temperature: state.temperature,
+            has_joined_gradient: u32::from(joined.is_some()),
+            temperature: *temperature,
         },
-        [pixels.div_ceil(memory_read_score_gradient::PIXELS_PER_WORKGROUP), 1, 1],
+        [sizes.pixels().div_ceil(memory_read_gradient::PIXELS_PER_WORKGROUP), 1, 1],
     );
-    total
-}
-
-fn feature_gradient(
-    state: &ReadState,
-    Sizes { pixels, channels, slots }: Sizes,
-    of_scores: &CubeTensor,
-    normalized: Option<&CubeTensor>,
-) -> (CubeTensor, CubeTensor) {
-    #[derive(Clone, Copy, NoUninit)]
-    #[repr(C)]
-    struct Parameters {
-        pixels: u32,
-        channels: u32,
-        slots: u32,
-        has_normalized_gradient: u32,
-    }
-
-    let of_features = empty(&state.features, [pixels, channels]);
-    let inverse_norms = empty(&state.features, [pixels, 1]);
-    let normalized_buffer = normalized.unwrap_or(&state.weights);
-    launch(
-        &memory_read_feature_gradient::SHADER,
-        &[
-            &state.features,
-            &state.memory,
-            of_scores,
-            normalized_buffer,
-            &of_features,
-            &inverse_norms,
-        ],
-        &Parameters {
-            pixels,
-            channels,
-            slots,
-            has_normalized_gradient: u32::from(normalized.is_some()),
-        },
-        [pixels.div_ceil(memory_read_feature_gradient::PIXELS_PER_WORKGROUP), 1, 1],
-    );
-    (of_features, inverse_norms)
+    [total, of_features]
 }
 
 fn memory_gradient(
     state: &ReadState,
-    Sizes { pixels, channels, slots }: Sizes,
     of_scores: &CubeTensor,
-    inverse_norms: &CubeTensor,
-    readout: Option<&CubeTensor>,
+    of_joined: Option<&CubeTensor>,
 ) -> CubeTensor {
     use memory_read_memory_gradient::{
         CHANNELS_PER_WORKGROUP, SHADER, SLOTS_PER_WORKGROUP, TILE_PIXELS,
@@ -270,10 +282,11 @@ fn memory_gradient(
     #[repr(C)]
     struct Parameters {
         pixels: u32,
+        plane: u32,
         channels: u32,
         slots: u32,
         block_pixels: u32,
-        has_readout_gradient: u32,
+        has_joined_gradient: u32,
     }
 
     #[derive(Clone, Copy, NoUninit)]
@@ -283,31 +296,29 @@ fn memory_gradient(
         elements: u32,
     }
 
+    let ReadState { memory, found, sizes, .. } = state;
+    let Sizes { channels, slots, .. } = *sizes;
+    let pixels = sizes.pixels();
     let block_pixels =
         pixels.div_ceil(BLOCKS_MAX).max(BLOCK_PIXELS_MIN).next_multiple_of(TILE_PIXELS);
     let blocks = pixels.div_ceil(block_pixels);
     let elements = slots * channels;
-    let block_gradients = empty(&state.features, [blocks, elements]);
+    let block_gradients = empty(memory, [blocks, elements]);
+    let joined_gradient = of_joined.unwrap_or(&found.weights);
     launch(
         &SHADER,
-        &[
-            &state.features,
-            inverse_norms,
-            of_scores,
-            &state.weights,
-            readout.unwrap_or(&state.weights),
-            &block_gradients,
-        ],
+        &[&found.joined, of_scores, &found.weights, joined_gradient, &block_gradients],
         &Parameters {
             pixels,
+            plane: sizes.plane(),
             channels,
             slots,
             block_pixels,
-            has_readout_gradient: u32::from(readout.is_some()),
+            has_joined_gradient: u32::from(of_joined.is_some()),
         },
         [blocks, channels.div_ceil(CHANNELS_PER_WORKGROUP), slots.div_ceil(SLOTS_PER_WORKGROUP)],
     );
-    let total = empty(&state.memory, [slots, channels]);
+    let total = empty(memory, [slots, channels]);
     launch(
         &sum_blocks::SHADER,
         &[&block_gradients, &total],
@@ -317,7 +328,7 @@ fn memory_gradient(
     total
 }
 
-fn empty(like: &CubeTensor, dims: [u32; 2]) -> CubeTensor {
+fn empty<const D: usize>(like: &CubeTensor, dims: [u32; D]) -> CubeTensor {
     empty_device_contiguous_dtype(
         like.client.clone(),
         like.device.clone(),

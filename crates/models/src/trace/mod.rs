@@ -14,6 +14,7 @@ use std::rc::Rc;
 use burn::tensor::{Int, Tensor};
 use kernels::{LabelMaps, Noise, PixelLabels, SlotSum, WriteRule};
 
+use crate::memory::{joined_maps, to_rows};
 use crate::mode::{BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode};
 use crate::ranks::Exchange;
 use graph::{Node, Operation};
@@ -203,13 +204,15 @@ impl Mode for Trace {
     }
 
     fn memory_read(
-        features: Traced<2>,
+        features: Traced<4>,
         memory: Traced<2>,
         noise: Noise,
         temperature: f64,
     ) -> MemoryReadOf<Self> {
         assert!(matches!(noise, Noise::None), "a read with noise cannot be traced");
-        let normalized = Self::l2_normalize(features, 1).named("memory.read.normalize");
+        let shape = features.shape;
+        let rows = to_rows::<Self>(features);
+        let normalized = Self::l2_normalize(rows, 1).named("memory.read.normalize");
         let slots = Self::permute(memory.clone(), [1, 0]);
         let scores = Self::matmul(normalized.clone(), slots).named("memory.read.scores");
         // Most reads have no temperature, and then no operation for it.
@@ -220,7 +223,7 @@ impl Mode for Trace {
         let weights = sharpened.then(Operation::Softmax(1), scores.shape);
         let weights = weights.named("memory.read.weights");
         let readout = Self::matmul(weights.clone(), memory).named("memory.read.readout");
-        MemoryReadOf { normalized, scores, weights, readout }
+        joined_maps::<Self>([normalized, readout], [scores, weights], shape)
     }
 
     fn memory_write(_: Traced<4>, _: &LabelMaps, _: Tensor<2>, _: WriteRule) -> Traced<2> {
@@ -376,10 +379,10 @@ mod tests {
     fn a_read_with_a_temperature_scales_its_scores_and_one_without_does_not() {
         let scales = |temperature| {
             let tape = Tape::default();
-            let features = Traced::source(&tape, Operation::Image, [6, 4]);
+            let features = Traced::source(&tape, Operation::Image, [1, 4, 2, 3]);
             let memory = Traced::source(&tape, Operation::Memory, [3, 4]);
             let read = Trace::memory_read(features, memory, Noise::None, temperature);
-            assert_eq!((read.weights.shape, read.readout.shape), ([6, 3], [6, 4]));
+            assert_eq!((read.weights.shape, read.joined.shape), ([1, 3, 2, 3], [1, 8, 2, 3]));
             let nodes = tape.borrow();
             nodes.iter().filter(|node| node.operation == Operation::Scale(2.0)).count()
         };
