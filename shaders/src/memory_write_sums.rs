@@ -1,10 +1,6 @@
 //! Declaration and reference of `memory_write_sums.wgsl`.
 
-use crate::{
-    Shader,
-    memory_read::{SMALLEST_NORM, norm},
-    read, write,
-};
+use crate::{Shader, read, vectors::norm_divisor, write};
 
 /// Channels of one workgroup.
 pub const CHANNELS_PER_WORKGROUP: u32 = 256;
@@ -94,7 +90,7 @@ impl Inputs<'_> {
 
     /// The norm that a pixel's feature is divided by.
     pub fn divisor(&self, pixel: usize) -> f64 {
-        if self.normalize { norm(&self.feature(pixel)).max(SMALLEST_NORM) } else { 1.0 }
+        if self.normalize { norm_divisor(&self.feature(pixel)) } else { 1.0 }
     }
 
     /// The label weights of a pixel, one per class.

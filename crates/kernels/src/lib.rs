@@ -5,6 +5,7 @@
 mod augment;
 mod conv2d;
 pub mod device;
+mod l2_norm;
 mod labels;
 mod launch;
 mod memory_divergence;
@@ -17,6 +18,7 @@ mod upsampled_cross_entropy;
 
 pub use augment::{BLUR_RADIUS_MAX, ColourParameters, Jitter, Operation, augment, augment_plain};
 pub use conv2d::{COLUMN_BYTES, conv2d, conv2d_within};
+pub use l2_norm::{SMALLEST_NORM, l2_normalize, l2_normalize_pair};
 pub use labels::{LabelMaps, LabelWeights};
 pub use launch::compiles_wgsl;
 pub use memory_divergence::{

@@ -103,26 +103,25 @@ fn a_class_is_present_as_soon_as_its_weight_is_not_zero() {
 }
 
 #[test]
-fn a_share_of_a_rounding_error_makes_a_class_present_in_all_three_ways() {
-    // The last of n pixels over 768 labels is at (n - 1) * (767 / (n - 1)), which f64 may round
-    // down: then the label before the last one has a share of a rounding error.
-    let size = (2..200).find(|&size| {
-        let (low, high, share) = kernels::resize::align_corners_tap(size - 1, 768, size);
-        low < high && share != 0.0
-    });
-    let size = size.expect("a width whose last position is rounded");
-    let mut case = Case::new([1, 1, size], 33, 3, [1, 768]);
-    case.normalize_slots = false;
-    case.labels = vec![0; 768];
-    let (low, high, _) = kernels::resize::align_corners_tap(size - 1, 768, size);
-    case.labels[low] = 1;
-    case.labels[high] = 2;
-    assert_three_ways("a tiny share", &case);
-    let slots = |found: &Found, class: usize| {
-        found.written[class * 33..][..33] != case.memory[class * 33..][..33]
-    };
-    for found in [run_wgsl(&case), run_burn(&case)] {
-        assert!((1..3).all(|class| slots(&found, class)), "both neighbours are present");
+fn the_label_before_an_exact_tap_makes_no_class_present_in_any_way() {
+    // The last pixel of each looks at the last label alone, though (n - 1) * (labels - 1) / (n - 1)
+    // in f64 falls short of it.
+    for (labels, size) in [(384, 24), (640, 40)] {
+        let mut case = Case::new([1, size, size], 16, 3, [labels, labels]);
+        case.normalize_slots = false;
+        case.labels = vec![0; labels * labels];
+        for at in 0..labels {
+            case.labels[at * labels + labels - 2] = 1;
+            case.labels[(labels - 2) * labels + at] = 1;
+        }
+        *case.labels.last_mut().expect("labels") = 2;
+        let expected = case.reference();
+        for found in [&expected, &run_wgsl(&case), &run_burn(&case)] {
+            let slots = found.written.chunks_exact(16).zip(case.memory.chunks_exact(16));
+            let moved: Vec<bool> = slots.map(|(written, old)| written != old).collect();
+            assert_eq!(moved, [true, false, true], "{labels} to {size}");
+        }
+        assert_three_ways(&format!("{labels} to {size}"), &case);
     }
 }
 
