@@ -2,6 +2,12 @@
 
 use crate::{Shader, read, vectors::inner_product, write};
 
+/// Slots that a workgroup compares its own with at a time.
+pub const SLOTS_AT_A_TIME: usize = 8;
+
+/// Lanes that share the channels of one of them.
+pub const CHANNELS_AT_A_TIME: usize = 8;
+
 /// `memory_divergence.wgsl`.
 pub const SHADER: Shader = Shader {
     name: "memory_divergence",
@@ -15,7 +21,11 @@ pub const SHADER: Shader = Shader {
         write("kept"),
         read("parameters"),
     ],
-    constants: &[("LANES", 64)],
+    constants: &[
+        ("LANES", 64),
+        ("SLOTS", SLOTS_AT_A_TIME as u32),
+        ("CHANNEL_LANES", CHANNELS_AT_A_TIME as u32),
+    ],
 };
 
 /// What the divergence losses start from.

@@ -11,6 +11,9 @@ pub const CLASSES_PER_WORKGROUP: u32 = 20;
 /// Pixels that go through workgroup memory at a time; a block is a multiple of it.
 pub const TILE_PIXELS: u32 = 8;
 
+/// Lanes that share the channels of one pixel under its norm.
+pub const CHANNELS_AT_A_TIME: usize = 32;
+
 /// `memory_write_sums.wgsl`.
 pub const SHADER: Shader = Shader {
     name: "memory_write_sums",
@@ -27,6 +30,7 @@ pub const SHADER: Shader = Shader {
         ("LANES", CHANNELS_PER_WORKGROUP),
         ("SLOTS", CLASSES_PER_WORKGROUP),
         ("PIXELS", TILE_PIXELS),
+        ("NORM_LANES", CHANNELS_AT_A_TIME as u32),
     ],
 };
 

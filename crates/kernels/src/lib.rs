@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod augment;
+mod block_sums;
 mod conv2d;
 pub mod device;
 mod l2_norm;
@@ -13,6 +14,7 @@ mod memory_read;
 mod memory_write;
 mod pixel_ids;
 pub mod resize;
+mod shader_note;
 mod upsampled_argmax;
 mod upsampled_cross_entropy;
 
