@@ -38,7 +38,9 @@ fn all_three_ways_agree_at_every_edge_of_a_workgroup() {
     // Workgroups take 8 pixels, 20 classes and 64 or 256 channels; blocks of pixels are 64.
     for channels in [16, 33, 256, 257] {
         for classes in [2, 19, 20, 21, 150] {
-            for size in [[1, 1, 1], [1, 1, 7], [2, 2, 2], [3, 3, 1], [1, 5, 13], [7, 6, 7]] {
+            for size in
+                [[1, 1, 1], [1, 1, 7], [2, 2, 2], [3, 3, 1], [1, 5, 13], [7, 2, 3], [7, 6, 7]]
+            {
                 let case = Case::new(size, channels, classes, [17, 23]);
                 assert_three_ways(&format!("{size:?}, C {channels}, K {classes}"), &case);
             }
