@@ -25,6 +25,7 @@ pub mod sum_rows;
 pub mod upsampled_argmax;
 pub mod upsampled_cross_entropy;
 pub mod upsampled_cross_entropy_gradient;
+mod vectors;
 
 /// Every shader of the project.
 pub const SHADERS: &[&Shader] = &[

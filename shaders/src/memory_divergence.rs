@@ -1,6 +1,12 @@
 //! Declaration and reference of `memory_divergence.wgsl`.
 
-use crate::{Shader, memory_read::inner_product, read, write};
+use crate::{Shader, read, vectors::inner_product, write};
+
+/// Slots that a workgroup compares its own with at a time.
+pub const SLOTS_AT_A_TIME: usize = 8;
+
+/// Lanes that share the channels of one of them.
+pub const CHANNELS_AT_A_TIME: usize = 8;
 
 /// `memory_divergence.wgsl`.
 pub const SHADER: Shader = Shader {
@@ -15,7 +21,11 @@ pub const SHADER: Shader = Shader {
         write("kept"),
         read("parameters"),
     ],
-    constants: &[("LANES", 64)],
+    constants: &[
+        ("LANES", 64),
+        ("SLOTS", SLOTS_AT_A_TIME as u32),
+        ("CHANNEL_LANES", CHANNELS_AT_A_TIME as u32),
+    ],
 };
 
 /// What the divergence losses start from.
@@ -60,7 +70,9 @@ pub fn reference(inputs: &Inputs<'_>) -> [f64; 2] {
     for slot in 0..slots {
         for other in (0..slots).filter(|&other| other != slot) {
             let product = inner_product(inputs.slot(slot), inputs.slot(other));
-            losses[0] += inputs.divergence_scale * product.max(0.0);
+            // A product that is not a number stays one.
+            let alike = if product <= 0.0 { 0.0 } else { product };
+            losses[0] += inputs.divergence_scale * alike;
         }
         let scores = inputs.scores(slot);
         let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);

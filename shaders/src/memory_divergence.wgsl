@@ -70,7 +70,8 @@ fn main(
                 sum += products[lane * CHANNEL_LANES + i];
             }
             let is_alike = sum.x > 0.0 && other != slot;
-            alike += select(0.0, sum.x, is_alike);
+            // The positive part by a difference, which stays no number where the product is none.
+            alike += select(sum.x - min(sum.x, 0.0), 0.0, other == slot);
             kept[row + other] = select(0.0, 1.0, is_alike);
             kept[scores + other] = sum.y + bias[other];
         }

@@ -1,6 +1,6 @@
 //! Declaration and reference of `memory_divergence_gradient.wgsl`.
 
-use crate::{Shader, memory_divergence::Inputs, memory_read::inner_product, read, write};
+use crate::{Shader, memory_divergence::Inputs, read, vectors::inner_product, write};
 
 /// Channels of one workgroup; the bias takes the place of one more channel.
 pub const CHANNELS_PER_WORKGROUP: u32 = 64;

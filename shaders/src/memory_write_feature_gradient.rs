@@ -2,9 +2,10 @@
 
 use crate::{
     Shader,
-    memory_read::{SMALLEST_NORM, inner_product, norm},
     memory_write_sums::Inputs,
-    read, write,
+    read,
+    vectors::{SMALLEST_NORM, inner_product, norm},
+    write,
 };
 
 /// Pixels of one workgroup.

@@ -107,7 +107,8 @@ fn main(
     for (var i = 0u; i < CHANNEL_LANES; i++) {
         both += partials[row * CHANNEL_LANES + i];
     }
-    let squared_norm = max(both.x, SMALLEST_SQUARED_NORM);
+    // As `max`, which could take a number for one that is none.
+    let squared_norm = both.x + max(SMALLEST_SQUARED_NORM - both.x, 0.0);
     let inverse_norm = 1.0 / sqrt(squared_norm);
     // q <q, dz> = f <f, dz> / |f|^2 without the square's overflow; a norm that is too small counts
     // as constant.

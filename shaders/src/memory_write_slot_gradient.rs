@@ -2,9 +2,10 @@
 
 use crate::{
     Shader,
-    memory_read::{SMALLEST_NORM, inner_product, norm},
     memory_write_slots::Inputs,
-    read, write,
+    read,
+    vectors::{SMALLEST_NORM, inner_product, norm},
+    write,
 };
 
 /// `memory_write_slot_gradient.wgsl`.

@@ -57,7 +57,8 @@ fn main(
     for (var i = 0u; i < LANES; i++) {
         both += partials[i];
     }
-    let squared_norm = max(both.x, SMALLEST_SQUARED_NORM);
+    // As `max`, which could take a number for one that is none.
+    let squared_norm = both.x + max(SMALLEST_SQUARED_NORM - both.x, 0.0);
     let inverse_norm = 1.0 / sqrt(squared_norm);
     // y <y, dW> = u <u, dW> / |u|^2; a norm that is too small counts as constant.
     let along = select(both.y / squared_norm, 0.0, both.x < SMALLEST_SQUARED_NORM);

@@ -1,10 +1,6 @@
 //! Declaration and reference of `memory_write_slots.wgsl`.
 
-use crate::{
-    Shader,
-    memory_read::{SMALLEST_NORM, norm},
-    read, write,
-};
+use crate::{Shader, read, vectors::norm_divisor, write};
 
 /// `memory_write_slots.wgsl`.
 pub const SHADER: Shader = Shader {
@@ -53,7 +49,7 @@ impl Inputs<'_> {
 
     /// The norm that a moved slot is divided by.
     pub fn divisor(&self, moved: &[f64]) -> f64 {
-        if self.normalize_slots { norm(moved).max(SMALLEST_NORM) } else { 1.0 }
+        if self.normalize_slots { norm_divisor(moved) } else { 1.0 }
     }
 }
 

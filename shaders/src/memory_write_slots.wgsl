@@ -38,6 +38,11 @@ fn moved(slot: u32, channel: u32) -> f32 {
     return parameters.momentum * old + (1.0 - parameters.momentum) * mean;
 }
 
+// `max` could take a number for one that is none.
+fn clamped(squared_norm: f32) -> f32 {
+    return squared_norm + max(SMALLEST_SQUARED_NORM - squared_norm, 0.0);
+}
+
 @compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -56,7 +61,7 @@ fn main(
     for (var i = 0u; i < LANES; i++) {
         squared_norm += partials[i];
     }
-    let inverse_norm = 1.0 / sqrt(max(squared_norm, SMALLEST_SQUARED_NORM));
+    let inverse_norm = 1.0 / sqrt(clamped(squared_norm));
     for (var channel = lane; channel < channels; channel += LANES) {
         let value = moved(slot, channel);
         written[slot * channels + channel] =

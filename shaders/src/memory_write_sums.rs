@@ -1,10 +1,6 @@
 //! Declaration and reference of `memory_write_sums.wgsl`.
 
-use crate::{
-    Shader,
-    memory_read::{SMALLEST_NORM, norm},
-    read, write,
-};
+use crate::{Shader, read, vectors::norm_divisor, write};
 
 /// Channels of one workgroup.
 pub const CHANNELS_PER_WORKGROUP: u32 = 256;
@@ -14,6 +10,9 @@ pub const CLASSES_PER_WORKGROUP: u32 = 20;
 
 /// Pixels that go through workgroup memory at a time; a block is a multiple of it.
 pub const TILE_PIXELS: u32 = 8;
+
+/// Lanes that share the channels of one pixel under its norm.
+pub const CHANNELS_AT_A_TIME: usize = 32;
 
 /// `memory_write_sums.wgsl`.
 pub const SHADER: Shader = Shader {
@@ -31,6 +30,7 @@ pub const SHADER: Shader = Shader {
         ("LANES", CHANNELS_PER_WORKGROUP),
         ("SLOTS", CLASSES_PER_WORKGROUP),
         ("PIXELS", TILE_PIXELS),
+        ("NORM_LANES", CHANNELS_AT_A_TIME as u32),
     ],
 };
 
@@ -94,7 +94,7 @@ impl Inputs<'_> {
 
     /// The norm that a pixel's feature is divided by.
     pub fn divisor(&self, pixel: usize) -> f64 {
-        if self.normalize { norm(&self.feature(pixel)).max(SMALLEST_NORM) } else { 1.0 }
+        if self.normalize { norm_divisor(&self.feature(pixel)) } else { 1.0 }
     }
 
     /// The label weights of a pixel, one per class.

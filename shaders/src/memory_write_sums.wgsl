@@ -6,8 +6,8 @@
 //   S_kc = sum_n w_nk z_nc,   S_kC = sum_n w_nk        summed over each block of block_pixels
 //          pixels; `sum_blocks` adds the blocks
 //
-// A label of at least K is ignored. Every weight of a tap is 0 or at least 2^-60, so no product
-// of two vanishes in f32: S_kC is 0 only where no pixel looks at class k.
+// A label of at least K is ignored. A weight of a tap is 0 or at least 1 / (h - 1), or 1 / (w - 1),
+// so no product of two vanishes in f32: S_kC is 0 only where no pixel looks at class k.
 //
 // Buffers, row-major: features [B, C, h, w], labels: bytes [B, H, W], four to a word, the first in
 // the lowest byte; taps [h + w, 4]: low, high, and the bits of their f32 weights;
@@ -78,6 +78,11 @@ fn weights_at(pixel: u32, first_class: u32, shape: Parameters) -> vec4<f32> {
     return sum;
 }
 
+// `max` could take a number for one that is none.
+fn clamped(squared_norm: f32) -> f32 {
+    return squared_norm + max(SMALLEST_SQUARED_NORM - squared_norm, 0.0);
+}
+
 @compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -129,7 +134,7 @@ fn main(
             for (var i = 0u; i < NORM_LANES; i++) {
                 squared_norm += norm_partials[lane * NORM_LANES + i];
             }
-            let inverse_norm = 1.0 / sqrt(max(squared_norm, SMALLEST_SQUARED_NORM));
+            let inverse_norm = 1.0 / sqrt(clamped(squared_norm));
             scales[lane] = select(1.0, inverse_norm, shape.normalize != 0u);
         }
         workgroupBarrier();

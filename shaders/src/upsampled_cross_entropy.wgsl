@@ -19,7 +19,7 @@
 // as a tree. No logit of the labels' size is stored. Every sum has one fixed order.
 //
 // Dispatch: x = P. Limits: P <= 65535, B H W + LANES P < 2^32, h H and w W < 2^32, every index of a
-// logit < 2^32, K <= 256.
+// logit < 2^32, K <= 255.
 
 const LANES = 256u;
 const LOWEST = -3.4028234e38; // of f32

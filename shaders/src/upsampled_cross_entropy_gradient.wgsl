@@ -20,6 +20,9 @@
 //
 // Dispatch: x = ceil(w / (SIDE - 1)), y = ceil(h / (SIDE - 1)), z = B ceil(K / 4).
 // Limits: as forward; x, y, z <= 65535; B K h w < 2^32.
+//
+// Ten storage buffers are bound, where WebGPU's default limit is 8: it takes a device opened with the
+// limits of its adapter, as Burn opens every one.
 
 const SIDE = 16u;
 const LANES = 256u; // SIDE * SIDE

@@ -20,8 +20,6 @@ use burn::{
     tensor::{Device, read_sync},
 };
 
-use crate::launch::compiles_wgsl;
-
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
@@ -136,21 +134,6 @@ pub struct OpenedDevice {
     pub description: String,
     /// Whether it is a real GPU; false for the CPU and for a software adapter.
     pub is_gpu: bool,
-}
-
-impl OpenedDevice {
-    /// One line for the user where the device is a GPU that our shaders do not run on, so that
-    /// plain Burn operations stand in for them.
-    ///
-    /// Builds with the feature `vulkan` or `metal` compile to another language than WGSL where the
-    /// driver takes it.
-    #[must_use]
-    pub fn shader_note(&self) -> Option<&'static str> {
-        (self.is_gpu && !compiles_wgsl(&self.device)).then_some(
-            "this build compiles to another language than WGSL for this device: plain operations \
-             stand in for the project's own shaders",
-        )
-    }
 }
 
 /// Opens the chosen device.

@@ -7,7 +7,7 @@ use shaders::memory_write_sums::Tap;
 
 use crate::launch::compiles_wgsl;
 use crate::pixel_ids::PixelIds;
-use crate::resize::align_corners_tap;
+use crate::resize::{align_corners_tap, nearest_input};
 
 /// How full-resolution labels become weights at feature resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl LabelWeights {
                 Tap { low, high, low_weight: 1.0 - share, high_weight: share }
             }
             Self::Hard => {
-                let nearest = feature * labels / features;
+                let nearest = nearest_input(feature, labels, features);
                 Tap { low: nearest, high: nearest, low_weight: 1.0, high_weight: 0.0 }
             }
         };

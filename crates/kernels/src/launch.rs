@@ -1,7 +1,7 @@
-//! Launching one WGSL shader on Burn's own command stream.
+//! Launching one WGSL shader on Burn's own command stream, and what decides whether it can be.
 
 use burn::{
-    backend::{CubeDevice, DispatchDevice},
+    backend::{CubeDevice, DType, DispatchDevice, Shape},
     tensor::Device,
 };
 use burn_cubecl::{
@@ -11,6 +11,7 @@ use burn_cubecl::{
         prelude::{ExecutionMode, KernelId},
         server::KernelArguments,
     },
+    ops::numeric::empty_device_contiguous_dtype,
     template::{KernelSource, SourceKernel, SourceTemplate},
     tensor::CubeTensor,
 };
@@ -19,6 +20,11 @@ use shaders::{Access, Shader};
 
 /// The most workgroups every adapter takes along one axis.
 pub(crate) const WORKGROUPS_MAX: u32 = 65_535;
+
+/// Iterations that one lane may make, those of all its loops together: half of the 65535 that
+/// Mesa's software driver grants a lane, before it leaves every loop without a word. The half left
+/// is for loops of a fixed length.
+pub(crate) const ITERATIONS_MAX: usize = 1 << 15;
 
 /// The name of the runtime whose compiler takes WGSL.
 const WGSL_RUNTIME: &str = "wgpu<wgsl>";
@@ -32,16 +38,22 @@ pub fn compiles_wgsl(device: &Device) -> bool {
 /// Bytes that one binding can hold on a device that runs the shaders: what the adapter states, which
 /// wgpu keeps below 2 GiB. No tensor of that device is larger.
 pub(crate) fn binding_bytes(device: &Device) -> Option<usize> {
-    fn cube_device(device: &DispatchDevice) -> Option<&CubeDevice> {
-        match device {
-            DispatchDevice::Cube(device) => Some(device),
-            DispatchDevice::Autodiff(device) => cube_device(device),
-            _ => None,
-        }
-    }
     let client = cube_device(device.as_dispatch())?.client();
     let bytes = client.properties().memory.max_page_size;
     (client.name() == WGSL_RUNTIME).then(|| usize::try_from(bytes).unwrap_or(usize::MAX))
+}
+
+/// Whether a device is an adapter that wgpu drives, in whatever language.
+pub(crate) fn is_adapter(device: &Device) -> bool {
+    cube_device(device.as_dispatch()).is_some()
+}
+
+fn cube_device(device: &DispatchDevice) -> Option<&CubeDevice> {
+    match device {
+        DispatchDevice::Cube(device) => Some(device),
+        DispatchDevice::Autodiff(device) => cube_device(device),
+        _ => None,
+    }
 }
 
 struct WgslKernel(&'static Shader);
@@ -95,4 +107,25 @@ pub(crate) fn launch(
 pub(crate) fn strides(tensor: &CubeTensor) -> [u32; 4] {
     let strides = tensor.meta.strides();
     std::array::from_fn(|axis| strides[axis] as u32)
+}
+
+/// Whether a product, of whatever size, fits `u32`: an index in a shader.
+pub(crate) fn is_u32(factors: &[usize]) -> bool {
+    let product = factors.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+    product.is_some_and(|product| u32::try_from(product).is_ok())
+}
+
+/// A contiguous tensor of any values, on the device of another.
+pub(crate) fn empty<const D: usize>(
+    like: &CubeTensor,
+    dims: [usize; D],
+    dtype: DType,
+) -> CubeTensor {
+    let (client, device) = (like.client.clone(), like.device.clone());
+    empty_device_contiguous_dtype(client, device, Shape::new(dims), dtype)
+}
+
+/// `u32` sizes as those of a tensor.
+pub(crate) fn sizes<const D: usize>(sizes: [u32; D]) -> [usize; D] {
+    sizes.map(|size| size as usize)
 }

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 mod augment;
+mod block_sums;
 mod conv2d;
 pub mod device;
+mod l2_norm;
 mod labels;
 mod launch;
 mod memory_divergence;
@@ -12,11 +14,13 @@ mod memory_read;
 mod memory_write;
 mod pixel_ids;
 pub mod resize;
+mod shader_note;
 mod upsampled_argmax;
 mod upsampled_cross_entropy;
 
 pub use augment::{BLUR_RADIUS_MAX, ColourParameters, Jitter, Operation, augment, augment_plain};
 pub use conv2d::{COLUMN_BYTES, conv2d, conv2d_within};
+pub use l2_norm::{SMALLEST_NORM, l2_normalize, l2_normalize_pair};
 pub use labels::{LabelMaps, LabelWeights};
 pub use launch::compiles_wgsl;
 pub use memory_divergence::{

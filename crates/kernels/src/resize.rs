@@ -10,7 +10,13 @@ pub type Tap = fn(usize, usize, usize) -> (usize, usize, f64);
 
 /// Source position and weight of one output coordinate: `(low, high, weight of high)`.
 ///
-/// Source: `torch.nn.functional.interpolate(mode="bilinear", align_corners=True)`.
+/// Whole and remaining part of the position are exact, in integers: an output that lies on an input
+/// has weight 0 for every other.
+///
+/// Source: `torch.nn.functional.interpolate(mode="bilinear", align_corners=True)`, which rounds the
+/// positions in the tensor's precision. In f32 that leaves an input beside some exact positions with
+/// a weight of up to 1e-4: of label rows that shrink to feature rows, for instance, 768 to 96, 512 to
+/// 64 and 1024 to 64, but not 384 to 24, 640 to 40 or 768 to 48.
 #[must_use]
 pub fn align_corners_tap(
     output: usize,
@@ -20,9 +26,17 @@ pub fn align_corners_tap(
     if output_size <= 1 || input_size <= 1 {
         return (0, 0, 0.0);
     }
-    let position = output as f64 * ((input_size - 1) as f64 / (output_size - 1) as f64);
-    let low = (position as usize).min(input_size - 1);
-    (low, (low + 1).min(input_size - 1), position - low as f64)
+    let (place, steps) = (output * (input_size - 1), output_size - 1);
+    let low = place / steps;
+    (low, (low + 1).min(input_size - 1), (place % steps) as f64 / steps as f64)
+}
+
+/// The input that stands for an output where none is mixed: `floor(output * scale)`.
+///
+/// Source: `torch.nn.functional.interpolate(mode="nearest")`.
+#[must_use]
+pub fn nearest_input(output: usize, input_size: usize, output_size: usize) -> usize {
+    output * input_size / output_size
 }
 
 /// As [`align_corners_tap`], with pixels as areas whose outer edges are aligned.
@@ -95,4 +109,25 @@ fn matrix([input, output]: [usize; 2], tap: Tap, device: &Device, dtype: DType) 
         weights[row * input + high] += weight;
     }
     Tensor::from_data(TensorData::new(weights, [output, input]), (device, dtype))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_on_an_input_weighs_no_other() {
+        // Sizes whose last position, computed in f64, falls short of the last input.
+        for (input, output) in [(384, 24), (640, 40), (700, 88), (768, 2), (768, 48), (9, 4)] {
+            for at in 0..output {
+                let (low, high, share) = align_corners_tap(at, input, output);
+                // In whole steps of the outputs: at (input - 1) = low (output - 1) + rest.
+                let rest = at * (input - 1) - low * (output - 1);
+                assert!(rest < output - 1, "{at} of {input} to {output}");
+                assert_eq!(share == 0.0, rest == 0, "{at} of {input} to {output}");
+                assert_eq!(high, (low + 1).min(input - 1));
+            }
+            assert_eq!(align_corners_tap(output - 1, input, output), (input - 1, input - 1, 0.0));
+        }
+    }
 }

@@ -1,22 +1,21 @@
 //! Three ways to the divergence losses agree, forward and backward: the plain-Rust reference, plain
 //! Burn operations on the CPU, and WGSL on a software Vulkan adapter.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use kernels::{
-    MemoryDivergence, SlotSum, device::software_vulkan, memory_divergence, memory_divergence_plain,
-    pair_scale,
-};
+mod three_ways;
+
+use burn::tensor::{DType, Device, Tensor};
+use kernels::{MemoryDivergence, SlotSum, memory_divergence, memory_divergence_plain, pair_scale};
 use shaders::{
     memory_divergence::{self as forward, Inputs},
     memory_divergence_gradient,
+};
+use three_ways::{
+    F64_TOLERANCE, assert_close, assert_not_finite_alike, list, tensor, values, wgpu,
 };
 
 /// Relative to the largest expected value: a score is a sum of up to 256 products in f32, whose
 /// rounding errs by at most 256 * 2^-24 = 1.5e-5 of its terms.
 const F32_TOLERANCE: f64 = 1.5e-5;
-
-/// A few hundred roundings of f64.
-const F64_TOLERANCE: f64 = 1e-12;
 
 /// What the losses are multiplied by before they are added and differentiated.
 const FUNCTIONAL: [f64; 2] = [0.4, 0.7];
@@ -38,17 +37,6 @@ struct Case {
 struct Found {
     losses: Vec<f64>,
     gradients: [Vec<f64>; 3],
-}
-
-/// Values in [-1, 1) that are a function of `name` and position alone, each an f32.
-fn values(name: u64, count: usize) -> Vec<f64> {
-    let hash = |index: u64| {
-        let z = (name << 32 | index).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
-    (0..count as u64).map(|index| (hash(index) >> 40) as f64 / (1u64 << 23) as f64 - 1.0).collect()
 }
 
 impl Case {
@@ -86,19 +74,6 @@ impl Case {
     }
 }
 
-fn tensor<const D: usize>(
-    values: &[f64],
-    dims: [usize; D],
-    device: &Device,
-    dtype: DType,
-) -> Tensor<D> {
-    Tensor::from_data(TensorData::new(values.to_vec(), dims), (device, dtype))
-}
-
-fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().convert::<f64>().try_into_vec().expect("f64 values")
-}
-
 fn run(case: &Case, losses: Losses, device: &Device, dtype: DType) -> Found {
     let device = device.clone().autodiff();
     let rows = [case.slots, case.channels];
@@ -119,26 +94,12 @@ fn run(case: &Case, losses: Losses, device: &Device, dtype: DType) -> Found {
     }
 }
 
-fn wgpu() -> Device {
-    software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
-}
-
 fn run_wgsl(case: &Case) -> Found {
     run(case, memory_divergence, &wgpu(), DType::F32)
 }
 
 fn run_burn(case: &Case) -> Found {
     run(case, memory_divergence, &Device::flex(), DType::F32)
-}
-
-fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
-    assert!(tolerance <= 1e-3, "a tolerance that wide shows nothing");
-    assert_eq!(found.len(), expected.len(), "{what}: length");
-    let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
-    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let error = (found - expected).abs() / largest.max(f64::MIN_POSITIVE);
-        assert!(error <= tolerance, "{what}[{index}]: {found}, expected {expected}: {error:e}");
-    }
 }
 
 fn assert_same(what: &str, found: &Found, expected: &Found, tolerance: f64) {
@@ -154,7 +115,7 @@ fn assert_same(what: &str, found: &Found, expected: &Found, tolerance: f64) {
 #[test]
 fn all_three_ways_agree_at_every_edge_of_a_workgroup() {
     // Workgroups take 8 other slots, 8 or 64 channels, and 64 slots in the softmax.
-    for channels in [1, 7, 33, 63, 64, 256] {
+    for channels in [1, 7, 33, 63, 64, 65, 256] {
         for slots in [2, 7, 8, 9, 19, 64, 65, 150, 200] {
             let slot_sum = if slots % 2 == 0 { SlotSum::Sum } else { SlotSum::Mean };
             let case = Case { slot_sum, ..Case::new(slots, channels) };
@@ -240,5 +201,42 @@ fn a_constant_classifier_leaves_the_gradient_of_the_memory() {
         let gradients = loss.backward();
         assert!(weight.grad(&gradients).is_none());
         assert!(memory.grad(&gradients).is_some());
+    }
+}
+
+#[test]
+fn what_is_no_number_makes_the_loss_none_in_all_three_ways() {
+    type Part = fn(&mut Case) -> &mut f64;
+    let parts: [(&str, Part); 3] = [
+        ("memory", |case| &mut case.memory[40]),
+        ("weight", |case| &mut case.weight[40]),
+        ("bias", |case| &mut case.bias[3]),
+    ];
+    for (part, place) in parts {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut case = Case::new(19, 33);
+            *place(&mut case) = bad;
+            let expected = case.reference().losses;
+            for (way, found) in [("WGSL", run_wgsl(&case)), ("Burn", run_burn(&case))] {
+                let what = format!("{way}: {bad} in the {part}");
+                assert_not_finite_alike(&what, &found.losses, &expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn more_products_than_the_software_driver_loops_for_agree() {
+    // Eight slots and eight channels at a time, 9 times 8125 of them: more than 65535 iterations.
+    let case = Case::new(72, 65_000);
+    let [found, expected] = [wgpu(), Device::flex()].map(|device| {
+        let tensor = |values: &[f64]| tensor(values, [72, 65_000], &device, DType::F32);
+        let bias = three_ways::tensor(&case.bias, [72], &device, DType::F32);
+        let losses =
+            memory_divergence(tensor(&case.memory), tensor(&case.weight), bias, case.slot_sum);
+        [list(losses.divergence), list(losses.classification)]
+    });
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_close("loss", found, expected, F32_TOLERANCE);
     }
 }

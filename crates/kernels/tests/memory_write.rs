@@ -2,21 +2,22 @@
 //! operations on the CPU, and WGSL on a software Vulkan adapter.
 
 mod memory_write_case;
+mod three_ways;
 
 use burn::tensor::{DType, Device, Tensor};
 use kernels::{
     LabelMaps, LabelWeights, SumRule, class_sums, class_sums_plain, memory_write,
     memory_write_pair, memory_write_plain,
 };
-use memory_write_case::{Case, Found, Write, assert_close, assert_same, list, run, values, wgpu};
+use memory_write_case::{Case, Found, Write, assert_same, run};
+use three_ways::{
+    F64_TOLERANCE, assert_close, assert_not_finite_alike, list, tensor, values, wgpu,
+};
 
 /// Relative to the largest expected value: a norm is a root of a sum of up to 256 squares in f32
 /// and a class sum one of up to 300 products, whose roundings err by at most 300 * 2^-24 = 1.8e-5
 /// of their terms, and by far less where their signs differ.
 const F32_TOLERANCE: f64 = 1.5e-5;
-
-/// A few hundred roundings of f64.
-const F64_TOLERANCE: f64 = 1e-12;
 
 fn run_wgsl(case: &Case) -> Found {
     run(case, memory_write, &wgpu(), DType::F32)
@@ -36,10 +37,47 @@ fn assert_three_ways(what: &str, case: &Case) {
 fn all_three_ways_agree_at_every_edge_of_a_workgroup() {
     // Workgroups take 8 pixels, 20 classes and 64 or 256 channels; blocks of pixels are 64.
     for channels in [16, 33, 256, 257] {
-        for classes in [2, 19, 150] {
-            for size in [[1, 1, 1], [1, 1, 7], [2, 2, 2], [3, 3, 1], [1, 5, 13], [7, 6, 7]] {
+        for classes in [2, 19, 20, 21, 150] {
+            for size in
+                [[1, 1, 1], [1, 1, 7], [2, 2, 2], [3, 3, 1], [1, 5, 13], [7, 2, 3], [7, 6, 7]]
+            {
                 let case = Case::new(size, channels, classes, [17, 23]);
                 assert_three_ways(&format!("{size:?}, C {channels}, K {classes}"), &case);
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_of_more_pixels_than_the_fewest_agree() {
+    // 256 blocks of 64 pixels are 16384: one pixel less, as many, one more, and blocks of 72.
+    for [height, width] in [[127, 129], [128, 128], [113, 145], [129, 131]] {
+        for classes in [19, 21] {
+            let case = Case::new([1, height, width], 16, classes, [257, 255]);
+            assert_three_ways(&format!("{height}x{width}, K {classes}"), &case);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_makes_the_written_slots_none_in_all_three_ways() {
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for normalize_slots in [false, true] {
+            let mut whole = Case { normalize_slots, ..Case::new([2, 5, 7], 33, 5, [33, 50]) };
+            whole.labels.iter_mut().for_each(|id| *id = if *id == 4 { 255 } else { *id });
+            let mut in_features = whole.clone();
+            in_features.features[40] = bad;
+            let [mut in_slot, mut in_absent_slot] = [whole.clone(), whole];
+            in_slot.memory[40] = bad; // of class 1
+            in_absent_slot.memory[4 * 33 + 7] = bad;
+            for (place, case) in
+                [("features", in_features), ("slot", in_slot), ("absent slot", in_absent_slot)]
+            {
+                let expected = case.reference().written;
+                for (way, found) in [("WGSL", run_wgsl(&case)), ("Burn", run_burn(&case))] {
+                    let what = format!("{way}: {bad} in the {place}, {normalize_slots}");
+                    assert_not_finite_alike(&what, &found.written, &expected);
+                }
             }
         }
     }
@@ -103,26 +141,25 @@ fn a_class_is_present_as_soon_as_its_weight_is_not_zero() {
 }
 
 #[test]
-fn a_share_of_a_rounding_error_makes_a_class_present_in_all_three_ways() {
-    // The last of n pixels over 768 labels is at (n - 1) * (767 / (n - 1)), which f64 may round
-    // down: then the label before the last one has a share of a rounding error.
-    let size = (2..200).find(|&size| {
-        let (low, high, share) = kernels::resize::align_corners_tap(size - 1, 768, size);
-        low < high && share != 0.0
-    });
-    let size = size.expect("a width whose last position is rounded");
-    let mut case = Case::new([1, 1, size], 33, 3, [1, 768]);
-    case.normalize_slots = false;
-    case.labels = vec![0; 768];
-    let (low, high, _) = kernels::resize::align_corners_tap(size - 1, 768, size);
-    case.labels[low] = 1;
-    case.labels[high] = 2;
-    assert_three_ways("a tiny share", &case);
-    let slots = |found: &Found, class: usize| {
-        found.written[class * 33..][..33] != case.memory[class * 33..][..33]
-    };
-    for found in [run_wgsl(&case), run_burn(&case)] {
-        assert!((1..3).all(|class| slots(&found, class)), "both neighbours are present");
+fn the_label_before_an_exact_tap_makes_no_class_present_in_any_way() {
+    // The last pixel of each looks at the last label alone, though (n - 1) * (labels - 1) / (n - 1)
+    // in f64 falls short of it.
+    for (labels, size) in [(384, 24), (640, 40)] {
+        let mut case = Case::new([1, size, size], 16, 3, [labels, labels]);
+        case.normalize_slots = false;
+        case.labels = vec![0; labels * labels];
+        for at in 0..labels {
+            case.labels[at * labels + labels - 2] = 1;
+            case.labels[(labels - 2) * labels + at] = 1;
+        }
+        *case.labels.last_mut().expect("labels") = 2;
+        let expected = case.reference();
+        for found in [&expected, &run_wgsl(&case), &run_burn(&case)] {
+            let slots = found.written.chunks_exact(16).zip(case.memory.chunks_exact(16));
+            let moved: Vec<bool> = slots.map(|(written, old)| written != old).collect();
+            assert_eq!(moved, [true, false, true], "{labels} to {size}");
+        }
+        assert_three_ways(&format!("{labels} to {size}"), &case);
     }
 }
 
@@ -177,14 +214,14 @@ fn features_of_zero_and_nearly_zero_norm_have_the_gradient_of_a_constant_norm() 
 fn a_strided_input_and_gradient_give_the_bits_of_contiguous_ones() {
     let case = Case::new([2, 5, 7], 33, 19, [33, 50]);
     let device = wgpu().autodiff();
-    let tensor = case.tensor(&case.features, [2, 33, 5, 7], &device, DType::F32);
+    let features = tensor(&case.features, [2, 33, 5, 7], &device, DType::F32);
     // Channels last in memory.
-    let stored = list(tensor.permute([0, 2, 3, 1]));
-    let leaf = case.tensor(&stored, [2, 5, 7, 33], &device, DType::F32).require_grad();
+    let stored = list(features.permute([0, 2, 3, 1]));
+    let leaf = tensor(&stored, [2, 5, 7, 33], &device, DType::F32).require_grad();
     let maps = LabelMaps::new(&case.labels, [2, 33, 50], &device);
-    let memory = case.tensor(&case.memory, [19, 33], &device, DType::F32);
+    let memory = tensor(&case.memory, [19, 33], &device, DType::F32);
     let written = memory_write(leaf.clone().permute([0, 3, 1, 2]), &maps, memory, case.rule());
-    let functional = case.tensor(&case.functional, [19, 33], &device, DType::F32);
+    let functional = tensor(&case.functional, [19, 33], &device, DType::F32);
     let transposed = written.clone().transpose() * functional.transpose();
     let gradients = transposed.sum().backward();
     let gradient = leaf.grad(&gradients).expect("a gradient").permute([0, 3, 1, 2]);
@@ -198,8 +235,8 @@ fn two_runs_give_equal_bits_with_and_without_autodiff() {
     let found = run_wgsl(&case);
     assert!(found == run_wgsl(&case), "bits differ");
     let device = wgpu();
-    let features = case.tensor(&case.features, [7, 33, 6, 7], &device, DType::F32);
-    let memory = case.tensor(&case.memory, [19, 33], &device, DType::F32);
+    let features = tensor(&case.features, [7, 33, 6, 7], &device, DType::F32);
+    let memory = tensor(&case.memory, [19, 33], &device, DType::F32);
     let maps = LabelMaps::new(&case.labels, [7, 50, 33], &device);
     let written = memory_write(features, &maps, memory, case.rule());
     assert!(list(written) == found.written, "bits differ");
@@ -210,9 +247,9 @@ fn the_old_memory_is_a_constant() {
     let case = Case::new([1, 3, 3], 16, 5, [9, 9]);
     for (device, write) in [(wgpu(), memory_write as Write), (Device::flex(), memory_write_plain)] {
         let device = device.autodiff().gradient_checkpointing();
-        let features = case.tensor(&case.features, [1, 16, 3, 3], &device, DType::F32);
+        let features = tensor(&case.features, [1, 16, 3, 3], &device, DType::F32);
         let features = features.require_grad();
-        let memory = case.tensor(&case.memory, [5, 16], &device, DType::F32).require_grad();
+        let memory = tensor(&case.memory, [5, 16], &device, DType::F32).require_grad();
         let maps = LabelMaps::new(&case.labels, [1, 9, 9], &device);
         let gradients =
             write(features.clone(), &maps, memory.clone(), case.rule()).sum().backward();
@@ -228,7 +265,7 @@ fn no_images_leave_every_slot() {
         let device = device.autodiff();
         let case = Case { memory: memory.clone(), ..Case::new([0, 3, 3], 16, 5, [9, 9]) };
         let features = Tensor::<4>::zeros([0, 16, 3, 3], &device).require_grad();
-        let slots = case.tensor(&memory, [5, 16], &device, DType::F32);
+        let slots = tensor(&memory, [5, 16], &device, DType::F32);
         let maps = LabelMaps::new(&[], [0, 9, 9], &device);
         let rule = kernels::WriteRule { normalize_slots: false, ..case.rule() };
         for write in [memory_write, memory_write_plain] as [Write; 2] {
@@ -248,7 +285,7 @@ fn class_sums_and_their_gradient_agree_with_and_without_the_norm() {
             ("Burn", Device::flex(), class_sums_plain),
         ] {
             let device = device.autodiff();
-            let features = case.tensor(&case.features, [2, 33, 5, 7], &device, DType::F32);
+            let features = tensor(&case.features, [2, 33, 5, 7], &device, DType::F32);
             let features = features.require_grad();
             let maps = LabelMaps::new(&case.labels, [2, 33, 50], &device);
             let found = sum(features.clone(), &maps, rule);
@@ -260,7 +297,7 @@ fn class_sums_and_their_gradient_agree_with_and_without_the_norm() {
                 assert_close(&what, &sums[class * 33..][..33], &row[..33], F32_TOLERANCE);
                 assert_close(&what, &totals[class..=class], &row[33..], F32_TOLERANCE);
             }
-            let functional = case.tensor(&case.functional, [19, 33], &device, DType::F32);
+            let functional = tensor(&case.functional, [19, 33], &device, DType::F32);
             let gradients = (found.sums * functional).sum().backward();
             let found = list(features.grad(&gradients).expect("a gradient"));
             assert_close(&format!("{what}: gradient"), &found, &gradient, F32_TOLERANCE);
@@ -273,16 +310,16 @@ fn class_sums_and_their_gradient_agree_with_and_without_the_norm() {
 fn pair(case: &Case, device: &Device, dtype: DType) -> [Vec<f64>; 4] {
     let device = device.clone().autodiff();
     let dims = [case.size[0], case.channels, case.size[1], case.size[2]];
-    let features = case.tensor(&case.features, dims, &device, dtype).require_grad();
+    let features = tensor(&case.features, dims, &device, dtype).require_grad();
     let direction = values(5, case.features.len());
-    let direction = case.tensor(&direction, dims, &device, dtype).require_grad();
+    let direction = tensor(&direction, dims, &device, dtype).require_grad();
     let [label_height, label_width] = case.label_size;
     let maps = LabelMaps::new(&case.labels, [case.size[0], label_height, label_width], &device);
     let slots = [case.classes, case.channels];
-    let memory = case.tensor(&case.memory, slots, &device, dtype);
+    let memory = tensor(&case.memory, slots, &device, dtype);
     let (value, tangent) =
         memory_write_pair(features.clone(), direction.clone(), &maps, memory, case.rule());
-    let functional = case.tensor(&case.functional, slots, &device, dtype);
+    let functional = tensor(&case.functional, slots, &device, dtype);
     let gradients = ((value.clone() - tangent.clone()) * functional).sum().backward();
     let gradient = |leaf: &Tensor<4>| list(leaf.grad(&gradients).expect("a gradient"));
     [list(value), list(tangent), gradient(&features), gradient(&direction)]

@@ -1,23 +1,25 @@
 //! Three ways to the upsampled cross entropy agree, its derivative and gradients included: the
 //! plain-Rust reference, plain Burn operations on the CPU, and WGSL on a software Vulkan adapter.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+mod three_ways;
+
+use burn::tensor::{DType, Device, Tensor};
 use kernels::{
-    PixelLabels, device::software_vulkan, upsampled_cross_entropy, upsampled_cross_entropy_pair,
+    PixelLabels, upsampled_cross_entropy, upsampled_cross_entropy_pair,
     upsampled_cross_entropy_pair_plain, upsampled_cross_entropy_plain,
 };
 use shaders::{
     upsampled_cross_entropy::{self as forward, Inputs},
     upsampled_cross_entropy_gradient as backward,
 };
+use three_ways::{
+    F64_TOLERANCE, assert_close, assert_not_finite_alike, list, tensor, values, wgpu,
+};
 
 /// Relative to the largest expected value: a pixel's loss errs by some ten roundings of f32, from
 /// taps, exponentials and logarithm (each within 4 ulp), and sums of up to a thousand pixels as a
 /// tree or in order add less than the same again.
 const F32_TOLERANCE: f64 = 1e-5;
-
-/// A few hundred roundings of f64.
-const F64_TOLERANCE: f64 = 1e-12;
 
 /// Gradients of loss and derivative.
 const OF_OUTPUTS: [f64; 2] = [1.3, -0.7];
@@ -33,17 +35,6 @@ struct Case {
     tangent: Vec<f64>,
     labels: Vec<u8>,
     class_weights: Option<Vec<f64>>,
-}
-
-/// Values in [-1, 1) that are a function of `name` and position alone.
-fn values(name: u64, count: usize) -> Vec<f64> {
-    let hash = |index: u64| {
-        let z = (name << 32 | index).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
-    (0..count as u64).map(|index| (hash(index) >> 40) as f64 / (1u64 << 23) as f64 - 1.0).collect()
 }
 
 impl Case {
@@ -110,18 +101,6 @@ fn reference(case: &Case, of_outputs: [f64; 2]) -> Found {
     }
 }
 
-fn tensor(values: &[f64], dims: [usize; 4], device: &Device, dtype: DType) -> Tensor<4> {
-    Tensor::from_data(TensorData::new(values.to_vec(), dims), (device, dtype))
-}
-
-fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().convert::<f64>().try_into_vec().expect("f64 values")
-}
-
-fn wgpu() -> Device {
-    software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
-}
-
 type Pair = fn(Tensor<4>, Tensor<4>, &PixelLabels, Option<&[f64]>) -> (Tensor<1>, Tensor<1>);
 type Loss = fn(Tensor<4>, &PixelLabels, Option<&[f64]>) -> Tensor<1>;
 
@@ -150,17 +129,6 @@ fn run_loss(case: &Case, loss: Loss, device: &Device, dtype: DType) -> [Vec<f64>
     let loss = loss(logits.clone(), &labels, case.class_weights.as_deref());
     let gradient = logits.grad(&loss.backward()).expect("a gradient");
     [list(loss), list(gradient)]
-}
-
-/// Relative to the largest expected value.
-fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
-    assert!(tolerance <= 1e-3, "a tolerance that wide shows nothing");
-    assert_eq!(found.len(), expected.len(), "{what}: length");
-    let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
-    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let error = (found - expected).abs() / largest.max(f64::MIN_POSITIVE);
-        assert!(error <= tolerance, "{what}[{index}]: {found}, expected {expected}: {error:e}");
-    }
 }
 
 fn assert_all_ways_agree(case: &Case, tolerance: f64) {
@@ -207,6 +175,8 @@ fn all_three_ways_agree_at_every_edge_of_a_workgroup() {
         // Batches, many classes, more than the crop's upsampling, smaller than the logits.
         ([7, 19, 3, 4], [9, 13]),
         ([1, 150, 5, 4], [17, 13]),
+        // The most classes.
+        ([1, 255, 3, 4], [9, 13]),
         ([2, 19, 3, 3], [33, 33]),
         ([2, 5, 9, 8], [4, 3]),
     ]
@@ -256,6 +226,18 @@ fn equal_logits_lose_the_logarithm_of_their_number_and_share_one_gradient() {
 }
 
 #[test]
+fn one_class_is_certain_and_has_no_gradient() {
+    let case = Case::new([2, 1, 3, 4], [9, 13]);
+    for (device, dtype) in [(wgpu(), DType::F32), (Device::flex(), DType::F64)] {
+        let found = run_pair(&case, upsampled_cross_entropy_pair, &device, dtype);
+        for value in found.outputs.iter().chain(&found.gradient).chain(&found.tangent_gradient) {
+            // A logit of at most 4 less the logarithm of its own exponential: roundings of f32.
+            assert!(value.abs() < 1e-6, "{value}");
+        }
+    }
+}
+
+#[test]
 fn a_batch_of_ignored_or_weightless_pixels_has_loss_zero_and_zero_gradient() {
     let mut ignored = Case::new([2, 3, 4, 4], [9, 9]);
     ignored.labels.fill(255);
@@ -285,14 +267,34 @@ fn a_batch_without_pixels_has_loss_zero_and_zero_gradient() {
 }
 
 #[test]
-fn logits_that_are_not_a_number_give_a_loss_that_is_not() {
+fn logits_that_are_no_numbers_make_the_loss_none_in_all_three_ways() {
     let mut case = Case::new([1, 3, 4, 4], [9, 9]);
     case.labels.fill(0);
-    for bad in [f64::NAN, f64::INFINITY] {
-        case.logits[20] = bad;
-        let [loss, _] = run_loss(&case, upsampled_cross_entropy, &wgpu(), DType::F32);
-        assert!(loss[0].is_nan(), "{bad}: {}", loss[0]);
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        // Of the class itself and of another.
+        for at in [4, 20] {
+            let mut case = case.clone();
+            case.logits[at] = bad;
+            let expected = reference(&case, OF_OUTPUTS).outputs;
+            for (way, device) in [("WGSL", wgpu()), ("Burn", Device::flex())] {
+                let [loss, _] = run_loss(&case, upsampled_cross_entropy, &device, DType::F32);
+                let what = format!("{way}: {bad} at {at}");
+                assert_not_finite_alike(&what, &loss, &expected[..1]);
+            }
+        }
     }
+}
+
+#[test]
+fn more_labels_in_a_cell_than_the_software_driver_loops_for_agree() {
+    // One row of logits and the next enclose 32768 rows of labels, each a loop of its own.
+    let case = Case::new([1, 2, 2, 1], [32_769, 1]);
+    let expected = reference(&case, [1.0, 0.0]);
+    let [loss, gradient] = run_loss(&case, upsampled_cross_entropy, &wgpu(), DType::F32);
+    // A cell's sum is one of 32768 pixels in order: each addition errs by 2^-24 of what is summed
+    // so far, in either direction.
+    assert_close("loss", &loss, &expected.outputs[..1], F32_TOLERANCE);
+    assert_close("gradient", &gradient, &expected.gradient, 5e-5);
 }
 
 #[test]

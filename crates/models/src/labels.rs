@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use kernels::PixelLabels;
 pub use kernels::{LabelMaps, LabelWeights};
 
-use crate::resize::align_corners_tap;
+use crate::resize::{align_corners_tap, nearest_input};
 
 /// Train ids of a batch, on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +90,8 @@ impl LabelBatch {
         let mut ids = Vec::with_capacity(self.batch * height * width);
         for image in self.train_ids.chunks_exact(self.height * self.width) {
             for y in 0..height {
-                let row = (y * self.height / height) * self.width;
-                ids.extend((0..width).map(|x| image[row + x * self.width / width]));
+                let row = nearest_input(y, self.height, height) * self.width;
+                ids.extend((0..width).map(|x| image[row + nearest_input(x, self.width, width)]));
             }
         }
         ids

@@ -23,9 +23,6 @@ use crate::resize::resize_by_products;
 /// Small constant that batch normalisation adds to the variance (the reference's `eps`).
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 
-/// Smallest norm that [`Mode::l2_normalize`] divides by (`eps` of `torch.nn.functional.normalize`).
-pub const NORMALIZE_EPSILON: f64 = 1e-12;
-
 /// Stride, padding, dilation and groups of a square convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {
@@ -120,7 +117,7 @@ pub trait Mode: Sized + 'static {
     ) -> Self::T<4>;
     /// Logarithm of the softmax along `axis`.
     fn log_softmax<const D: usize>(x: Self::T<D>, axis: usize) -> Self::T<D>;
-    /// Divides by the L2 norm along `axis`.
+    /// Divides by the L2 norm along `axis`: see [`kernels::l2_normalize`].
     fn l2_normalize<const D: usize>(x: Self::T<D>, axis: usize) -> Self::T<D>;
     /// Cosine scores, softmax and readout of a memory: see [`kernels::memory_read`].
     fn memory_read(
@@ -327,14 +324,7 @@ impl Mode for Plain {
     }
 
     fn l2_normalize<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
-        // The clamp is inside the root, whose slope at 0 would turn a zero row's gradient into NaN.
-        let norm = x
-            .clone()
-            .square()
-            .sum_dim(axis)
-            .clamp_min(NORMALIZE_EPSILON * NORMALIZE_EPSILON)
-            .sqrt();
-        x / norm
+        kernels::l2_normalize(x, axis)
     }
 
     fn memory_read(

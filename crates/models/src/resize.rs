@@ -4,7 +4,7 @@ use kernels::resize::{Resize, Tap, half_pixel_tap};
 
 use crate::mode::Mode;
 
-pub use kernels::resize::align_corners_tap;
+pub use kernels::resize::{align_corners_tap, nearest_input};
 
 /// Resizes `[B, C, h, w]` to `[B, C, H, W]`, corners aligned.
 pub fn resize_bilinear<M: Mode>(x: M::T<4>, size: [usize; 2]) -> M::T<4> {

@@ -9,8 +9,8 @@ use kernels::{
 
 use crate::memory::{joined_maps, to_rows};
 use crate::mode::{
-    BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode,
-    NORMALIZE_EPSILON, Plain, max_pool3_options,
+    BATCH_NORM_EPSILON, BatchStatistics, Conv, MemoryDivergenceOf, MemoryReadOf, Mode, Plain,
+    max_pool3_options,
 };
 use crate::ranks::{Exchange, sum_over_ranks};
 
@@ -199,19 +199,11 @@ impl Mode for Tangent {
     }
 
     fn l2_normalize<const D: usize>(x: Dual<D>, axis: usize) -> Dual<D> {
-        let norm = x
-            .value
-            .clone()
-            .square()
-            .sum_dim(axis)
-            .clamp_min(NORMALIZE_EPSILON * NORMALIZE_EPSILON)
-            .sqrt();
-        let value = x.value / norm.clone();
-        let tangent = x.tangent.map(|t| {
-            let along = (value.clone() * t.clone()).sum_dim(axis);
-            (t - value.clone() * along) / norm
-        });
-        Dual { value, tangent }
+        let Some(tangent) = x.tangent else {
+            return Self::constant(Plain::l2_normalize(x.value, axis));
+        };
+        let (value, tangent) = kernels::l2_normalize_pair(x.value, tangent, axis);
+        Dual::new(value, tangent)
     }
 
     fn memory_read(

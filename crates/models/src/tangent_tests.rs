@@ -123,6 +123,23 @@ fn l2_normalize<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::l2_normalize(image::<M>(&x), 1)
 }
 
+/// Pixels of norm 1e-13, whose divisor is 1e-12.
+fn tiny_image<M: Mode>(x: &M::T<1>) -> M::T<4> {
+    M::scale(image::<M>(x), 1e-13)
+}
+
+fn l2_normalize_below_the_clamp<M: Mode>(x: M::T<1>) -> M::T<4> {
+    M::l2_normalize(tiny_image::<M>(&x), 1)
+}
+
+fn l2_normalize_of_zero<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let point = random("l2_normalize_of_zero", IMAGE).neg().reshape([2, 3, 5, 4]);
+    let zero = M::scale(M::add(image::<M>(&x), M::constant(point)), 1e-13);
+    // Not the zero alone, whose square has no slope.
+    let ones = M::constant(Tensor::ones([2, 3, 5, 4], (&Device::flex(), DType::F64)));
+    M::add(M::l2_normalize(zero, 1), ones)
+}
+
 fn cat_with_a_constant<M: Mode>(x: M::T<1>) -> M::T<4> {
     let constant = M::constant(random("constant", IMAGE).reshape([2, 3, 5, 4]));
     M::cat(vec![constant, image::<M>(&x)], 1)
@@ -154,22 +171,47 @@ fn memory_read<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::cat(vec![read.joined, read.scores, read.weights], 1)
 }
 
-fn memory_write_of<M: Mode>(x: &M::T<1>, normalize_slots: bool) -> M::T<4> {
+fn memory_read_below_the_clamp<M: Mode>(x: M::T<1>) -> M::T<4> {
+    let features = M::scale(part::<M, 2>(&x, 0, [6, 4]), 1e-13);
+    let memory = M::scale(part::<M, 2>(&x, 24, [5, 4]), 10.0);
+    let read = M::memory_read(features, memory, Noise::None, 0.5);
+    let all = M::cat(vec![read.normalized, read.scores, read.weights, read.readout], 1);
+    M::linear(all, |x| x.reshape([6, 18, 1, 1]))
+}
+
+fn memory_write_of<M: Mode>(
+    features: M::T<4>,
+    memory: Tensor<2>,
+    normalize_slots: bool,
+) -> M::T<4> {
     // Blocks of two labels, class 4 absent, some ignored.
     let ids: Vec<u8> = (0..2 * 9 * 8).map(|at| [0, 1, 255, 2, 3][at / 2 % 5]).collect();
     let labels = LabelMaps::new(&ids, [2, 9, 8], &Device::flex());
-    let memory = random("old memory", 15).reshape([5, 3]);
     let rule = WriteRule { momentum: 0.8, normalize_slots, label_weights: LabelWeights::Soft };
-    let written = M::memory_write(image::<M>(x), &labels, memory, rule);
+    let written = M::memory_write(features, &labels, memory, rule);
     M::reshape(written, [5, 3, 1, 1])
 }
 
+fn old_memory() -> Tensor<2> {
+    random("old memory", 15).reshape([5, 3])
+}
+
 fn memory_write<M: Mode>(x: M::T<1>) -> M::T<4> {
-    memory_write_of::<M>(&x, true)
+    memory_write_of::<M>(image::<M>(&x), old_memory(), true)
 }
 
 fn memory_write_without_norms<M: Mode>(x: M::T<1>) -> M::T<4> {
-    memory_write_of::<M>(&x, false)
+    memory_write_of::<M>(image::<M>(&x), old_memory(), false)
+}
+
+fn memory_write_of_features_below_the_clamp<M: Mode>(x: M::T<1>) -> M::T<4> {
+    memory_write_of::<M>(tiny_image::<M>(&x), old_memory(), true)
+}
+
+fn memory_write_of_slots_below_the_clamp<M: Mode>(x: M::T<1>) -> M::T<4> {
+    // Divided by 1e-12, the features' mean is a slot of norm 1e-14 at most.
+    let features = M::scale(image::<M>(&x), 1e-26);
+    memory_write_of::<M>(features, old_memory().zeros_like(), true)
 }
 
 fn memory_divergence<M: Mode>(x: M::T<1>) -> M::T<4> {
@@ -201,7 +243,7 @@ fn instance_norm<M: Mode>(x: M::T<1>) -> M::T<4> {
     M::instance_norm(image::<M>(&x))
 }
 
-const CASES: [Case; 24] = [
+const CASES: [Case; 29] = [
     case!(conv_with_bias, IMAGE + 56),
     case!(conv_in_groups, IMAGE + 54),
     case!(relu6, IMAGE),
@@ -214,13 +256,18 @@ const CASES: [Case; 24] = [
     case!(max_pool, IMAGE),
     case!(log_softmax, IMAGE),
     case!(l2_normalize, IMAGE),
+    case!(l2_normalize_below_the_clamp, IMAGE),
+    case!(l2_normalize_of_zero, IMAGE),
     case!(cat_with_a_constant, IMAGE),
     case!(resize, IMAGE),
     case!(broadcast_add_and_mul, IMAGE + 3),
     case!(gather, IMAGE),
     case!(memory_read, 44),
+    case!(memory_read_below_the_clamp, 44),
     case!(memory_write, IMAGE),
     case!(memory_write_without_norms, IMAGE),
+    case!(memory_write_of_features_below_the_clamp, IMAGE),
+    case!(memory_write_of_slots_below_the_clamp, IMAGE),
     case!(memory_divergence, 45),
     case!(upsampled_cross_entropy, IMAGE),
     case!(exp, IMAGE),

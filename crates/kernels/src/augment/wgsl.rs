@@ -1,14 +1,12 @@
 //! Colour augmentation as shader launches.
 
 use burn::backend::{
-    Autodiff, AutodiffBackend, Backend, Cube, DType, Shape,
+    Autodiff, AutodiffBackend, Backend, Cube, DType,
     autodiff::checkpoint::strategy::CheckpointStrategy,
     backend_extension,
     tensor::{FloatTensor, IntTensor},
 };
-use burn_cubecl::{
-    kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor,
-};
+use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 use bytemuck::NoUninit;
 use shaders::{
     augment_blur,
@@ -16,7 +14,7 @@ use shaders::{
 };
 
 use super::ColourParameters;
-use crate::launch::{WORKGROUPS_MAX, launch};
+use crate::launch::{WORKGROUPS_MAX, empty, is_u32, launch, sizes};
 
 /// Workgroups that share one sample's jitter, at most: enough for a GPU with a batch of a few
 /// samples, few enough that every lane can add up all their sums.
@@ -59,10 +57,6 @@ impl Sizes {
 /// sum of grey levels `u32`, and every blur the workgroup memory.
 pub(super) fn fits([batch, height, width]: [usize; 3], colours: &[ColourParameters]) -> bool {
     let [tile_width, tile_height] = augment_blur::TILE.map(|size| size as usize);
-    let is_u32 = |factors: &[usize]| {
-        let product = factors.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
-        product.is_some_and(|product| u32::try_from(product).is_ok())
-    };
     let workgroups = [width.div_ceil(tile_width), height.div_ceil(tile_height), 3 * batch];
     let radius_max = augment_blur::RADIUS_MAX as usize;
     batch * height * width > 0
@@ -154,7 +148,7 @@ impl<C: CheckpointStrategy> AugmentOps for Autodiff<Cube, C> {
     }
 }
 
-fn jittered(levels: CubeTensor, draws: &CubeTensor, sizes: Sizes) -> CubeTensor {
+fn jittered(levels: CubeTensor, draws: &CubeTensor, of: Sizes) -> CubeTensor {
     #[derive(Clone, Copy, NoUninit)]
     #[repr(C)]
     struct Parameters {
@@ -165,13 +159,13 @@ fn jittered(levels: CubeTensor, draws: &CubeTensor, sizes: Sizes) -> CubeTensor 
         zero: u32,
     }
 
-    let Sizes { batch, height, width, words } = sizes;
+    let Sizes { batch, height, width, words } = of;
     let parts = words.div_ceil(augment_jitter::QUADS_PER_WORKGROUP).min(PARTS_MAX);
     // The first pass does not read its sums: any tensor takes their place.
     let (mut levels, mut sums) = (levels, draws.clone());
     for last_pass in [0, 1] {
-        let jittered = empty(&levels, [batch, 3, words], DType::U32);
-        let next_sums = empty(&levels, [batch, parts], DType::U32);
+        let jittered = empty(&levels, sizes([batch, 3, words]), DType::U32);
+        let next_sums = empty(&levels, sizes([batch, parts]), DType::U32);
         launch(
             &augment_jitter::SHADER,
             &[&levels, draws, &sums, &jittered, &next_sums],
@@ -198,7 +192,7 @@ fn blurred(
     }
 
     let [tile_width, tile_height] = augment_blur::TILE;
-    let output = empty(levels, [batch, 3, height, width], DType::F32);
+    let output = empty(levels, sizes([batch, 3, height, width]), DType::F32);
     launch(
         &augment_blur::SHADER,
         &[levels, kernels, values, &output],
@@ -206,13 +200,4 @@ fn blurred(
         [width.div_ceil(tile_width), height.div_ceil(tile_height), 3 * batch],
     );
     output
-}
-
-fn empty<const D: usize>(like: &CubeTensor, dims: [u32; D], dtype: DType) -> CubeTensor {
-    empty_device_contiguous_dtype(
-        like.client.clone(),
-        like.device.clone(),
-        Shape::new(dims.map(|dim| dim as usize)),
-        dtype,
-    )
 }

@@ -13,10 +13,7 @@ use burn_cubecl::{
         matmul::{MatmulStrategy, matmul},
         slice,
     },
-    ops::{
-        numeric::{empty_device_contiguous_dtype, zeros_client},
-        permute, permute_nchw_to_nhwc, permute_nhwc_to_nchw,
-    },
+    ops::{numeric::zeros_client, permute, permute_nchw_to_nhwc, permute_nhwc_to_nchw},
     tensor::CubeTensor,
 };
 use bytemuck::NoUninit;
@@ -26,7 +23,7 @@ use shaders::{
 };
 
 use super::sizes::{ELEMENT_BYTES, ImagePart, Sizes};
-use crate::launch::{WORKGROUPS_MAX, launch};
+use crate::launch::{WORKGROUPS_MAX, empty, launch};
 
 /// Elements that one matrix product should have at least, so that a GPU is full: below, the rows of
 /// a weight gradient are summed in pieces side by side.
@@ -40,7 +37,8 @@ pub(super) fn output(x: CubeTensor, weight: CubeTensor, sizes: &Sizes) -> CubeTe
     let [pixels, weight] = [x, weight].map(|tensor| channels_innermost(tensor, sizes));
     let weight = reshaped(weight, [sizes.out_channels, sizes.windows.columns()]);
     let [out_height, out_width] = sizes.windows.output;
-    let output = empty(&pixels, [sizes.batch, out_height, out_width, sizes.out_channels]);
+    let output =
+        empty(&pixels, [sizes.batch, out_height, out_width, sizes.out_channels], DType::F32);
     for rows in sizes.row_parts() {
         let part = columns_of(&pixels, sizes, rows.clone());
         let product = rows_of(&output, rows, sizes.out_channels);
@@ -54,7 +52,7 @@ pub(super) fn input_gradient(output: CubeTensor, weight: CubeTensor, sizes: &Siz
     let output = into_contiguous(permute_nchw_to_nhwc(output));
     let weight = channels_innermost(weight, sizes); // [O, KH, KW, I]
     let Windows { image: [height, width], kernel, channels, .. } = sizes.windows;
-    let gradient = empty(&output, [sizes.batch, height, width, channels]);
+    let gradient = empty(&output, [sizes.batch, height, width, channels], DType::F32);
     if sizes.is_pointwise() {
         let whole = [sizes.rows(), sizes.out_channels];
         let weight = reshaped(weight, [sizes.out_channels, channels]);
@@ -147,7 +145,7 @@ fn columns_of(pixels: &CubeTensor, sizes: &Sizes, rows: Range<usize>) -> CubeTen
         rows: u32,
     }
 
-    let columns = empty(pixels, [rows.len(), windows.columns()]);
+    let columns = empty(pixels, [rows.len(), windows.columns()], DType::F32);
     let parameters = Parameters {
         image: words(windows.image),
         quads: windows.channels as u32 / 4,
@@ -252,12 +250,6 @@ fn rows_of(tensor: &CubeTensor, rows: Range<usize>, columns: usize) -> CubeTenso
 pub(super) fn reshaped<const D: usize>(tensor: CubeTensor, dims: [usize; D]) -> CubeTensor {
     let CubeTensor { client, device, handle, dtype, .. } = tensor;
     CubeTensor::new_contiguous(client, device, Shape::new(dims), handle, dtype)
-}
-
-/// A tensor of any f32 values, on the device of another.
-pub(super) fn empty<const D: usize>(like: &CubeTensor, dims: [usize; D]) -> CubeTensor {
-    let (client, device) = (like.client.clone(), like.device.clone());
-    empty_device_contiguous_dtype(client, device, Shape::new(dims), DType::F32)
 }
 
 /// Each fits: see `has_small_coordinates`.

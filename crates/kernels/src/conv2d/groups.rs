@@ -4,7 +4,7 @@
 //! makes with some launches per group, or of depthwise ones with a kernel as large as the image.
 
 use burn::{
-    backend::{Cube, ops::FloatTensorOps},
+    backend::{Cube, DType, ops::FloatTensorOps},
     tensor::ops::ConvOptions,
 };
 use burn_cubecl::{
@@ -19,10 +19,10 @@ use shaders::{
 };
 
 use super::{
-    columns::{empty, reshaped, words},
+    columns::{reshaped, words},
     sizes::{has_small_coordinates, is_binding, windows_of},
 };
-use crate::launch::{WORKGROUPS_MAX, launch};
+use crate::launch::{ITERATIONS_MAX, WORKGROUPS_MAX, empty, launch};
 
 /// Lanes that sum at one time, at least, where there are rows enough: they fill a GPU.
 const LANES: usize = 1 << 18;
@@ -58,7 +58,7 @@ impl Groups {
         let weights = kernel_height * kernel_width * group_inputs * out_channels;
         let rows = batch * windows.output[0] * windows.output[1];
         let wanted = LANES.div_ceil(weights.max(1)).min(WORKGROUPS_MAX as usize);
-        let block_rows = rows.div_ceil(wanted).max(BLOCK_ROWS_MIN);
+        let block_rows = rows.div_ceil(wanted).clamp(BLOCK_ROWS_MIN, ITERATIONS_MAX);
         let fits = has_small_coordinates(&windows)
             && is_binding(&[batch, channels, height, width], binding_bytes)
             && is_binding(&[rows, out_channels], binding_bytes)
@@ -109,7 +109,7 @@ pub(super) fn weight_gradient(x: CubeTensor, output: CubeTensor, groups: &Groups
         block_rows: *block_rows as u32,
     };
     let places = height * width * group_inputs;
-    let blocks = empty(&pixels, [rows.div_ceil(*block_rows), places * out_channels]);
+    let blocks = empty(&pixels, [rows.div_ceil(*block_rows), places * out_channels], DType::F32);
     let workgroups = [
         parameters.out_channels.div_ceil(CHANNELS_PER_WORKGROUP),
         places as u32,
@@ -137,6 +137,17 @@ mod tests {
         assert_eq!(blocks(1, 128, 80), Some(100)); // of 64 rows
         assert_eq!(blocks(8, 128, 192), Some(228)); // 228 * 9 * 128 lanes
         assert_eq!(blocks(1 << 10, 128, 192), None); // 2^32 elements and more
+    }
+
+    #[test]
+    fn no_lane_sums_more_rows_than_the_software_driver_loops_for() {
+        // More weights than lanes are wanted: one block would do.
+        let options = ConvOptions::new([1; 2], [1; 2], [1; 2], 32);
+        let groups = |side: usize| {
+            Groups::new([4, 2048, side, side], [2048, 64, 3, 3], &options, usize::MAX).unwrap()
+        };
+        assert_eq!(groups(64).block_rows, 4 * 64 * 64);
+        assert_eq!(groups(128).block_rows, ITERATIONS_MAX);
     }
 
     #[test]

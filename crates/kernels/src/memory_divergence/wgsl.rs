@@ -1,15 +1,14 @@
 //! The divergence losses and their gradient as shader launches.
 
-use burn::backend::{
-    Backend, Cube, DType, Shape, TensorMetadata, backend_extension, tensor::FloatTensor,
-};
-use burn_cubecl::{
-    kernel::into_contiguous, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor,
-};
+use burn::backend::{Backend, Cube, DType, TensorMetadata, backend_extension, tensor::FloatTensor};
+use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
 use bytemuck::NoUninit;
-use shaders::{memory_divergence, memory_divergence_gradient, sum_blocks};
+use shaders::{memory_divergence, memory_divergence_gradient};
 
-use crate::launch::{WORKGROUPS_MAX, launch};
+use crate::{
+    block_sums::sum_blocks,
+    launch::{ITERATIONS_MAX, WORKGROUPS_MAX, empty, is_u32, launch, sizes},
+};
 
 /// The divergence losses on a backend's own tensors.
 #[backend_extension(Autodiff, Cube)]
@@ -30,13 +29,17 @@ pub(crate) struct Scales {
     pub(super) classification: f32,
 }
 
-/// Whether every index fits `u32` and every dispatch its limit.
+/// Whether every index fits `u32`, every dispatch its limit and the loops of every lane theirs.
 pub(super) fn fits([slots, channels]: [usize; 2]) -> bool {
-    let is_u32 = |size: Option<usize>| size.is_some_and(|size| u32::try_from(size).is_ok());
+    use memory_divergence::{CHANNELS_AT_A_TIME, SLOTS_AT_A_TIME};
+
+    // Forward, once and some more for every few slots; backward, once for every slot.
+    let rounds = channels.div_ceil(CHANNELS_AT_A_TIME) + CHANNELS_AT_A_TIME + 1;
+    let iterations = slots.div_ceil(SLOTS_AT_A_TIME).saturating_mul(rounds).max(slots);
     slots <= WORKGROUPS_MAX as usize
-        && is_u32(slots.checked_mul(channels))
-        && is_u32(slots.checked_mul(2 * slots))
-        && channels < WORKGROUPS_MAX as usize
+        && iterations <= ITERATIONS_MAX
+        && is_u32(&[slots, channels])
+        && is_u32(&[2, slots, slots])
 }
 
 #[derive(Clone, Copy, NoUninit)]
@@ -78,27 +81,17 @@ pub(super) fn losses(
     [memory, weight, bias]: [&CubeTensor; 3],
     scales: Scales,
 ) -> (CubeTensor, CubeTensor) {
-    #[derive(Clone, Copy, NoUninit)]
-    #[repr(C)]
-    struct SumParameters {
-        blocks: u32,
-        elements: u32,
-    }
-
     let parameters = Parameters::of(memory, scales);
     let slots = parameters.slots;
-    let terms = empty(memory, [slots, 2]);
-    let kept = empty(memory, [2, slots, slots]);
+    let terms = empty(memory, sizes([slots, 2]), DType::F32);
+    let kept = empty(memory, sizes([2, slots, slots]), DType::F32);
     launch(
         &memory_divergence::SHADER,
         &[memory, weight, bias, &terms, &kept],
         &parameters,
         [slots, 1, 1],
     );
-    let losses = empty(memory, [2]);
-    let elements = SumParameters { blocks: slots, elements: 2 };
-    launch(&sum_blocks::SHADER, &[&terms, &losses], &elements, [1, 1, 1]);
-    (losses, kept)
+    (sum_blocks(&terms, [2]), kept)
 }
 
 /// Gradients of memory, weight and bias, given that of the losses.
@@ -113,9 +106,9 @@ pub(super) fn gradients(
     let parameters = Parameters::of(memory, scales);
     let Parameters { slots, channels, .. } = parameters;
     let of_losses = into_contiguous(of_losses);
-    let of_memory = empty(memory, [slots, channels]);
-    let of_weight = empty(memory, [slots, channels]);
-    let of_bias = empty(memory, [slots]);
+    let [of_memory, of_weight] =
+        [(); 2].map(|()| empty(memory, sizes([slots, channels]), DType::F32));
+    let of_bias = empty(memory, sizes([slots]), DType::F32);
     launch(
         &SHADER,
         &[memory, weight, kept, &of_losses, &of_memory, &of_weight, &of_bias],
@@ -125,11 +118,22 @@ pub(super) fn gradients(
     [of_memory, of_weight, of_bias]
 }
 
-fn empty<const D: usize>(like: &CubeTensor, dims: [u32; D]) -> CubeTensor {
-    empty_device_contiguous_dtype(
-        like.client.clone(),
-        like.device.clone(),
-        Shape::new(dims.map(|dim| dim as usize)),
-        DType::F32,
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_beyond_a_loop_or_an_index_are_left_to_burn() {
+        assert!(fits([19, 256]));
+        assert!(fits([1, 1]));
+        assert!(fits([255, 2048]));
+        // 4 times 8183 rounds and 9 more, and one round further.
+        assert!(fits([32, 8 * 8183]));
+        assert!(!fits([32, 8 * 8183 + 1]));
+        // Slots in pairs, and one by one.
+        assert!(fits([26_208, 1]));
+        assert!(!fits([26_216, 1]));
+        assert!(!fits([1 << 16, 1 << 16]));
+        assert!(!fits([usize::MAX, usize::MAX]));
+    }
 }

@@ -9,7 +9,10 @@ use burn::{
     tensor::{DType, Tensor},
 };
 
-use crate::labels::{LabelMaps, LabelWeights};
+use crate::{
+    l2_norm::l2_normalize_pair,
+    labels::{LabelMaps, LabelWeights},
+};
 pub use plain::{class_sums_plain, memory_write_plain};
 use wgsl::{MemoryWriteOps, SlotRule, Sums};
 
@@ -132,13 +135,12 @@ pub fn memory_write_pair(
     rule: WriteRule,
 ) -> (Tensor<2>, Tensor<2>) {
     let sum_rule = SumRule { normalize: false, ..checked_rule(&features, labels, &memory, rule) };
-    let (normalized, tangent) = plain::normalized_pair(features, tangent);
+    let (normalized, tangent) = l2_normalize_pair(features, tangent, 1);
     let ClassSums { sums, totals } = class_sums(normalized, labels, sum_rule);
     let tangent = class_sums(tangent, labels, sum_rule).sums;
-    let [keep, gain] = plain::step(totals, rule.momentum);
-    let moved = memory.detach() * keep + sums * gain.clone();
-    let tangent = tangent * gain;
-    if rule.normalize_slots { plain::normalized_pair(moved, tangent) } else { (moved, tangent) }
+    let step = plain::Step::new(totals, rule.momentum);
+    let (moved, tangent) = (step.moved(memory, sums), step.gained(tangent));
+    if rule.normalize_slots { l2_normalize_pair(moved, tangent, 1) } else { (moved, tangent) }
 }
 
 fn check(features: &Tensor<4>, labels: &LabelMaps, classes: usize) {

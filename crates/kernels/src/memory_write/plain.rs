@@ -1,13 +1,9 @@
 //! The memory write in plain Burn operations.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Bool, Tensor, TensorData};
 
 use super::{ClassSums, SumRule, WriteRule, check, checked_rule};
-use crate::labels::LabelMaps;
-
-/// The square of the smallest norm that anything is divided by: 1e-12, as in
-/// `torch.nn.functional.normalize`.
-const SMALLEST_SQUARED_NORM: f64 = 1e-24;
+use crate::{l2_norm::l2_normalize, labels::LabelMaps};
 
 /// Sums features by class with plain Burn operations, on any device: the twin that
 /// [`class_sums`](super::class_sums) is tested against. The weights come from the host.
@@ -33,7 +29,7 @@ pub fn class_sums_plain(features: Tensor<4>, labels: &LabelMaps, rule: SumRule) 
     let totals = constant(totals, [rule.classes, 1]).reshape([rule.classes]);
     let weights = constant(weights, [pixels, rule.classes]);
     let rows = features.permute([0, 2, 3, 1]).reshape([pixels, channels]); // [B h w, C]
-    let rows = if rule.normalize { normalized(rows) } else { rows };
+    let rows = if rule.normalize { l2_normalize(rows, 1) } else { rows };
     ClassSums { sums: weights.transpose().matmul(rows), totals }
 }
 
@@ -51,41 +47,38 @@ pub fn memory_write_plain(
 ) -> Tensor<2> {
     let sum_rule = checked_rule(&features, labels, &memory, rule);
     let ClassSums { sums, totals } = class_sums_plain(features, labels, sum_rule);
-    let [keep, gain] = step(totals, rule.momentum);
-    let moved = memory.detach() * keep + sums * gain;
-    if rule.normalize_slots { normalized(moved) } else { moved }
+    let moved = Step::new(totals, rule.momentum).moved(memory, sums);
+    if rule.normalize_slots { l2_normalize(moved, 1) } else { moved }
 }
 
-/// What multiplies the old slot and what the class's sum, each `[K, 1]`: (m, (1 - m) / total), and
-/// (1, 0) where the total is 0.
-pub(super) fn step(totals: Tensor<1>, momentum: f64) -> [Tensor<2>; 2] {
-    let classes = totals.dims()[0];
-    let totals = totals.reshape([classes, 1]);
-    let absent = totals.clone().equal_elem(0.0);
-    let keep = totals.full_like(momentum).mask_fill(absent.clone(), 1.0);
-    let gain = totals.mask_fill(absent.clone(), 1.0).recip().mul_scalar(1.0 - momentum);
-    [keep, gain.mask_fill(absent, 0.0)]
+/// How far slots move.
+pub(super) struct Step {
+    /// What multiplies the old slot, `[K, 1]`: m, or 1 where the class is absent.
+    keep: Tensor<2>,
+    /// What multiplies the class's sum, `[K, 1]`: (1 - m) / total.
+    gain: Tensor<2>,
+    is_absent: Tensor<2, Bool>,
 }
 
-/// Divides by the L2 norm along axis 1.
-fn normalized(rows: Tensor<2>) -> Tensor<2> {
-    let norm = norm(&rows);
-    rows / norm
-}
+impl Step {
+    pub(super) fn new(totals: Tensor<1>, momentum: f64) -> Self {
+        let classes = totals.dims()[0];
+        let totals = totals.reshape([classes, 1]);
+        let is_absent = totals.clone().equal_elem(0.0);
+        let keep = totals.full_like(momentum).mask_fill(is_absent.clone(), 1.0);
+        let gain = totals.mask_fill(is_absent.clone(), 1.0).recip().mul_scalar(1.0 - momentum);
+        Self { keep, gain, is_absent }
+    }
 
-/// [`normalized`] with its derivative, along axis 1.
-pub(super) fn normalized_pair<const D: usize>(
-    value: Tensor<D>,
-    tangent: Tensor<D>,
-) -> (Tensor<D>, Tensor<D>) {
-    let norm = norm(&value);
-    let unit = value / norm.clone();
-    let along = (unit.clone() * tangent.clone()).sum_dim(1);
-    let tangent = (tangent - unit.clone() * along) / norm;
-    (unit, tangent)
-}
+    /// The slots after the step, `[K, C]`.
+    pub(super) fn moved(&self, memory: Tensor<2>, sums: Tensor<2>) -> Tensor<2> {
+        memory.detach() * self.keep.clone() + self.gained(sums)
+    }
 
-fn norm<const D: usize>(value: &Tensor<D>) -> Tensor<D> {
-    // Clamped before the root, whose gradient at zero is infinite.
-    value.clone().square().sum_dim(1).clamp_min(SMALLEST_SQUARED_NORM).sqrt()
+    /// What the sums add, `[K, C]`: nothing where a class is absent, even if its sums, of no
+    /// weight, are no numbers.
+    pub(super) fn gained(&self, sums: Tensor<2>) -> Tensor<2> {
+        let is_absent = self.is_absent.clone().expand(sums.dims());
+        (sums * self.gain.clone()).mask_fill(is_absent, 0.0)
+    }
 }

@@ -4,11 +4,7 @@ use burn::backend::{
     Backend, Cube, DType, Shape, TensorMetadata, backend_extension,
     tensor::{FloatTensor, IntTensor},
 };
-use burn_cubecl::{
-    kernel::into_contiguous,
-    ops::numeric::{empty_device_contiguous_dtype, zeros_client},
-    tensor::CubeTensor,
-};
+use burn_cubecl::{kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor};
 use bytemuck::NoUninit;
 use shaders::{
     memory_write_feature_gradient, memory_write_slot_gradient, memory_write_slots,
@@ -16,7 +12,10 @@ use shaders::{
 };
 
 use super::SumRule;
-use crate::launch::{WORKGROUPS_MAX, launch};
+use crate::{
+    block_sums::sum_blocks,
+    launch::{ITERATIONS_MAX, WORKGROUPS_MAX, empty, is_u32, launch, sizes},
+};
 
 /// Blocks of pixels whose class sums are added separately, at most: enough to fill a GPU, few
 /// enough that the blocks' sums stay small.
@@ -24,6 +23,10 @@ const BLOCKS_MAX: u32 = 256;
 
 /// Pixels of one block, at least.
 const BLOCK_PIXELS_MIN: u32 = 64;
+
+/// Iterations of a lane for one tile of a block, at most, beside those over channels: 32 parts of a
+/// norm, 8 pixels with 5 quads of classes, and some more.
+const TILE_ITERATIONS: usize = 100;
 
 /// The memory write on a backend's own tensors; `labels` and `taps` are what
 /// [`LabelMaps`](crate::LabelMaps) gives.
@@ -70,28 +73,33 @@ pub(crate) struct SlotRule {
 }
 
 impl Sums {
-    /// The sizes, if every index fits `u32` and every dispatch its limit.
+    /// The sizes, if every index fits `u32`, every dispatch its limit and the loops of every lane
+    /// theirs.
     pub(super) fn new(
         [batch, channels, height, width]: [usize; 4],
         [_, label_height, label_width]: [usize; 3],
         rule: SumRule,
     ) -> Option<Self> {
-        let product = |factors: &[usize]| {
-            let product = factors.iter().try_fold(1_usize, |all, &size| all.checked_mul(size));
-            product.and_then(|product| u32::try_from(product).ok())
-        };
-        let pixels = product(&[batch, height, width])?;
-        let elements = product(&[rule.classes, channels.checked_add(1)?])?;
-        product(&[batch, height, width, channels])?;
-        product(&[batch, label_height, label_width])?;
-        product(&[BLOCKS_MAX as usize, elements as usize])?;
-        let tile = memory_write_feature_gradient::PIXELS_PER_WORKGROUP;
+        let fits_u32 = is_u32(&[batch, height, width])
+            && is_u32(&[batch, height, width, channels])
+            && is_u32(&[batch, label_height, label_width])
+            && is_u32(&[BLOCKS_MAX as usize, rule.classes, channels.checked_add(1)?]);
+        if !fits_u32 {
+            return None;
+        }
+        let (pixels, elements) =
+            ((batch * height * width) as u32, (rule.classes * (channels + 1)) as u32);
         let workgroups = [
-            pixels.div_ceil(tile),
+            pixels.div_ceil(memory_write_feature_gradient::PIXELS_PER_WORKGROUP),
             elements.div_ceil(sum_blocks::ELEMENTS_PER_WORKGROUP),
             rule.classes as u32,
         ];
-        workgroups.iter().all(|&count| count <= WORKGROUPS_MAX).then_some(Self {
+        // The sums' loop over the tiles of a block has the longest loops inside.
+        let tiles = block_pixels(pixels) / memory_write_sums::TILE_PIXELS;
+        let rounds = channels.div_ceil(memory_write_sums::CHANNELS_AT_A_TIME) + TILE_ITERATIONS;
+        let fits = workgroups.iter().all(|&count| count <= WORKGROUPS_MAX)
+            && (tiles as usize).saturating_mul(rounds) <= ITERATIONS_MAX;
+        fits.then_some(Self {
             batch: batch as u32,
             channels: channels as u32,
             classes: rule.classes as u32,
@@ -134,14 +142,20 @@ impl MemoryWriteOps for Cube {
     }
 }
 
+/// Pixels of one block of so many.
+fn block_pixels(pixels: u32) -> u32 {
+    let wanted = pixels.div_ceil(BLOCKS_MAX).max(BLOCK_PIXELS_MIN);
+    wanted.next_multiple_of(memory_write_sums::TILE_PIXELS)
+}
+
 /// The class sums of contiguous tensors.
 pub(super) fn sums(
     features: &CubeTensor,
     labels: &CubeTensor,
     taps: &CubeTensor,
-    sizes: Sums,
+    of: Sums,
 ) -> CubeTensor {
-    use memory_write_sums::{CHANNELS_PER_WORKGROUP, CLASSES_PER_WORKGROUP, SHADER, TILE_PIXELS};
+    use memory_write_sums::{CHANNELS_PER_WORKGROUP, CLASSES_PER_WORKGROUP, SHADER};
 
     #[derive(Clone, Copy, NoUninit)]
     #[repr(C)]
@@ -157,24 +171,16 @@ pub(super) fn sums(
         normalize: u32,
     }
 
-    #[derive(Clone, Copy, NoUninit)]
-    #[repr(C)]
-    struct SumParameters {
-        blocks: u32,
-        elements: u32,
-    }
-
-    let Sums { channels, classes, height, width, label_height, label_width, normalize, .. } = sizes;
-    let pixels = sizes.pixels();
+    let Sums { channels, classes, height, width, label_height, label_width, normalize, .. } = of;
+    let pixels = of.pixels();
     let columns = channels + 1;
     if pixels == 0 {
         let shape = Shape::new([classes as usize, columns as usize]);
         return zeros_client(features.client.clone(), features.device.clone(), shape, DType::F32);
     }
-    let block_pixels =
-        pixels.div_ceil(BLOCKS_MAX).max(BLOCK_PIXELS_MIN).next_multiple_of(TILE_PIXELS);
+    let block_pixels = block_pixels(pixels);
     let blocks = pixels.div_ceil(block_pixels);
-    let block_sums = empty(features, [blocks, classes, columns]);
+    let block_sums = empty(features, sizes([blocks, classes, columns]), DType::F32);
     launch(
         &SHADER,
         &[features, labels, taps, &block_sums],
@@ -195,15 +201,7 @@ pub(super) fn sums(
             classes.div_ceil(CLASSES_PER_WORKGROUP),
         ],
     );
-    let total = empty(features, [classes, columns]);
-    let elements = classes * columns;
-    launch(
-        &sum_blocks::SHADER,
-        &[&block_sums, &total],
-        &SumParameters { blocks, elements },
-        [elements.div_ceil(sum_blocks::ELEMENTS_PER_WORKGROUP), 1, 1],
-    );
-    total
+    sum_blocks(&block_sums, sizes([classes, columns]))
 }
 
 #[derive(Clone, Copy, NoUninit)]
@@ -224,7 +222,7 @@ impl SlotRule {
 /// The memory after the sums moved it.
 pub(super) fn written(sums: &CubeTensor, memory: &CubeTensor, rule: SlotRule) -> CubeTensor {
     let [classes, channels] = dims(memory);
-    let output = empty(memory, [classes, channels]);
+    let output = empty(memory, sizes([classes, channels]), DType::F32);
     launch(
         &memory_write_slots::SHADER,
         &[sums, memory, &output],
@@ -242,7 +240,7 @@ pub(super) fn slot_gradient(
     rule: SlotRule,
 ) -> CubeTensor {
     let [classes, channels] = dims(memory);
-    let output = empty(memory, [classes, channels]);
+    let output = empty(memory, sizes([classes, channels]), DType::F32);
     launch(
         &memory_write_slot_gradient::SHADER,
         &[sums, memory, &into_contiguous(of_written), &output],
@@ -256,7 +254,7 @@ pub(super) fn slot_gradient(
 pub(super) fn feature_gradient(
     [features, labels, taps]: [&CubeTensor; 3],
     of_sums: &CubeTensor,
-    sizes: Sums,
+    of: Sums,
 ) -> CubeTensor {
     use memory_write_feature_gradient::{PIXELS_PER_WORKGROUP, SHADER};
 
@@ -273,10 +271,9 @@ pub(super) fn feature_gradient(
         normalize: u32,
     }
 
-    let Sums { batch, channels, classes, height, width, label_height, label_width, normalize } =
-        sizes;
-    let pixels = sizes.pixels();
-    let output = empty(features, [batch, channels, height, width]);
+    let Sums { batch, channels, classes, height, width, label_height, label_width, normalize } = of;
+    let pixels = of.pixels();
+    let output = empty(features, sizes([batch, channels, height, width]), DType::F32);
     if pixels > 0 {
         launch(
             &SHADER,
@@ -303,11 +300,29 @@ fn dims(memory: &CubeTensor) -> [u32; 2] {
     [shape[0] as u32, shape[1] as u32]
 }
 
-fn empty<const D: usize>(like: &CubeTensor, dims: [u32; D]) -> CubeTensor {
-    empty_device_contiguous_dtype(
-        like.client.clone(),
-        like.device.clone(),
-        Shape::new(dims.map(|dim| dim as usize)),
-        DType::F32,
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LabelWeights;
+
+    fn fits(features: [usize; 4], labels: [usize; 3], classes: usize) -> bool {
+        let rule = SumRule { classes, label_weights: LabelWeights::Soft, normalize: true };
+        Sums::new(features, labels, rule).is_some()
+    }
+
+    #[test]
+    fn sizes_beyond_a_dispatch_a_loop_or_an_index_are_left_to_burn() {
+        assert!(fits([16, 256, 96, 96], [16, 768, 768], 19));
+        assert!(fits([0, 256, 96, 96], [0, 768, 768], 255));
+        // Eight pixels to a workgroup of the gradient.
+        assert!(fits([8, 16, 65_535, 1], [8, 1, 1], 2));
+        assert!(!fits([8, 16, 65_536, 1], [8, 1, 1], 2));
+        // 2048 pixels of a block are 256 tiles of 100 rounds and one for every 32 channels.
+        assert!(fits([8, 28 * 32, 65_535, 1], [8, 1, 1], 2));
+        assert!(!fits([8, 28 * 32 + 1, 65_535, 1], [8, 1, 1], 2));
+        // The sums of 256 blocks, and the bytes of the labels.
+        assert!(!fits([1, 1 << 12, 1, 1], [1, 1, 1], 1 << 12));
+        assert!(!fits([1, 1, 1, 1], [1, 1 << 16, 1 << 16], 2));
+        assert!(!fits([1, usize::MAX, 1, 1], [1, 1, 1], 1));
+    }
 }

@@ -150,7 +150,13 @@ mod tests {
         assert!(!wgsl::fits([1, 19, 65_536, 2], [1, 65_536, 2]));
         assert!(!wgsl::fits([1, 2, 2, 2], [1, 65_536, 65_536]));
         assert!(!wgsl::fits([64, 255, 1024, 1024], [64, 1024, 1024]));
-        assert!(wgsl::fits([1, 2, 2, 1], [1, 257, 128]));
-        assert!(!wgsl::fits([1, 2, 2, 1], [1, 257, 129]));
+        // Cells of 256 rows of labels, whose loops count once more each, and of one pixel to a row.
+        assert!(wgsl::fits([1, 2, 2, 1], [1, 257, 127]));
+        assert!(!wgsl::fits([1, 2, 2, 1], [1, 257, 128]));
+        assert!(wgsl::fits([1, 2, 2, 1], [1, 16_385, 1]));
+        assert!(!wgsl::fits([1, 2, 2, 1], [1, 16_386, 1]));
+        // 128 pixels to a lane, each of 255 classes.
+        assert!(wgsl::fits([64, 255, 128, 128], [64, 1024, 1024]));
+        assert!(!wgsl::fits([65, 255, 128, 128], [65, 1024, 1024]));
     }
 }

@@ -2,14 +2,14 @@
 
 use burn::{
     backend::{
-        Backend, Cube, DType, Shape, TensorMetadata, backend_extension,
+        Backend, Cube, DType, TensorMetadata, backend_extension,
         tensor::{FloatTensor, IntTensor},
     },
     tensor::Tensor,
 };
 use burn_cubecl::{
     kernel::{into_contiguous, untile},
-    ops::{numeric::empty_device_contiguous_dtype, permute_nhwc_to_nchw},
+    ops::permute_nhwc_to_nchw,
     tensor::CubeTensor,
 };
 use bytemuck::NoUninit;
@@ -21,17 +21,13 @@ use shaders::{
 
 use super::Weights;
 use crate::{
-    launch::{WORKGROUPS_MAX, launch, strides},
+    launch::{ITERATIONS_MAX, WORKGROUPS_MAX, empty, is_u32, launch, strides},
     pixel_ids::PixelLabels,
 };
 
 /// Workgroups that share the label pixels, at most: enough to fill a GPU, few enough that their sums
 /// are added by one workgroup.
 const PARTS_MAX: u32 = 2048;
-
-/// Label pixels of one cell, through which one lane goes in the backward pass, at most: half of the
-/// iterations after which Mesa's software driver leaves any loop.
-const CELL_PIXELS_MAX: usize = 1 << 15;
 
 /// The upsampled cross entropy on a backend's own tensors.
 #[backend_extension(Autodiff, Cube)]
@@ -83,15 +79,11 @@ impl Sizes {
     }
 }
 
-/// Whether every index fits `u32`, every dispatch its limit and every cell a lane.
+/// Whether every index fits `u32`, every dispatch its limit and the loops of every lane theirs.
 pub(super) fn fits(
     [batch, classes, height, width]: [usize; 4],
     [_, label_height, label_width]: [usize; 3],
 ) -> bool {
-    let is_u32 = |factors: &[usize]| {
-        let product = factors.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
-        product.is_some_and(|product| u32::try_from(product).is_ok())
-    };
     let steps = (PARTS_MAX * PIXELS_PER_WORKGROUP) as usize;
     let side = gradient::CELLS_PER_SIDE as usize - 1;
     let quads = classes.div_ceil(gradient::CLASSES_PER_WORKGROUP as usize);
@@ -100,8 +92,13 @@ pub(super) fn fits(
         1 => labels,
         _ => labels.saturating_sub(1).div_ceil(size - 1).max(1),
     };
-    is_u32(&[batch, label_height * label_width + steps])
-        && cell(label_height, height) * cell(label_width, width) <= CELL_PIXELS_MAX
+    let cell_rows = cell(label_height, height);
+    is_u32(&[batch, label_height, label_width])
+        && is_u32(&[batch, label_height * label_width + steps])
+        // Forward, a lane goes through the classes of some pixels; backward, through a cell.
+        && (batch * label_height * label_width).div_ceil(steps) * (classes + 1) <= ITERATIONS_MAX
+        && is_u32(&[cell_rows, cell(label_width, width) + 1])
+        && cell_rows * (cell(label_width, width) + 1) <= ITERATIONS_MAX
         && is_u32(&[batch, classes, height, width])
         && is_u32(&[height, label_height])
         && is_u32(&[width, label_width])
@@ -167,9 +164,10 @@ pub(super) fn forward(
     let pixels = sizes.pixels();
     let parts = pixels.div_ceil(PIXELS_PER_WORKGROUP).min(PARTS_MAX);
     let outputs = if tangent.is_some() { 2 } else { 1 };
-    let sums = empty(&logits, [outputs, parts as usize]);
-    let log_sums = empty(&logits, [pixels as usize]);
-    let mean_tangents = empty(&logits, [if tangent.is_some() { pixels as usize } else { 1 }]);
+    let sums = empty(&logits, [outputs, parts as usize], DType::F32);
+    let log_sums = empty(&logits, [pixels as usize], DType::F32);
+    let mean_tangents =
+        empty(&logits, [if tangent.is_some() { pixels as usize } else { 1 }], DType::F32);
     let along = tangent.as_ref().unwrap_or(&logits);
     launch(
         &SHADER,
@@ -200,7 +198,7 @@ fn summed(rows: &CubeTensor, scale: f32) -> CubeTensor {
     }
 
     let shape = rows.shape();
-    let total = empty(rows, [shape[0]]);
+    let total = empty(rows, [shape[0]], DType::F32);
     let parameters = Parameters { elements: shape[1] as u32, scale };
     launch(&sum_rows::SHADER, &[rows, &total], &parameters, [shape[0] as u32, 1, 1]);
     total
@@ -230,10 +228,10 @@ pub(super) fn backward(
     let (logits, tangent) = (untile(logits), tangent.map(untile));
     let along = tangent.as_ref().unwrap_or(&logits);
     let dims = [batch, height, width, classes].map(|size| size as usize);
-    let of_logits = empty(&logits, dims);
+    let of_logits = empty(&logits, dims, DType::F32);
     let of_tangent = match tangent {
-        Some(_) => empty(&logits, dims),
-        None => empty(&logits, [1, 1, 1, 1]),
+        Some(_) => empty(&logits, dims, DType::F32),
+        None => empty(&logits, [1, 1, 1, 1], DType::F32),
     };
     let side = gradient::CELLS_PER_SIDE - 1;
     launch(
@@ -267,10 +265,4 @@ pub(super) fn backward(
     );
     let of_tangent = tangent.is_some().then(|| permute_nhwc_to_nchw(of_tangent));
     (permute_nhwc_to_nchw(of_logits), of_tangent)
-}
-
-/// A tensor of any f32 values, on the device of another.
-fn empty<const D: usize>(like: &CubeTensor, dims: [usize; D]) -> CubeTensor {
-    let (client, device) = (like.client.clone(), like.device.clone());
-    empty_device_contiguous_dtype(client, device, Shape::new(dims), DType::F32)
 }

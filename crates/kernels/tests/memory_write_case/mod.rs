@@ -1,14 +1,17 @@
 //! One memory write and the ways to run it.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor};
 use kernels::{
-    LabelMaps, LabelWeights, WriteRule, device::software_vulkan, resize::align_corners_tap,
+    LabelMaps, LabelWeights, WriteRule,
+    resize::{align_corners_tap, nearest_input},
 };
 use shaders::{
     memory_write_feature_gradient, memory_write_slot_gradient,
     memory_write_slots::{self, Inputs as Slots},
     memory_write_sums::{self, Inputs, Tap},
 };
+
+use crate::three_ways::{assert_close, list, tensor, values};
 
 /// A write, and a linear functional of its result to differentiate.
 ///
@@ -37,19 +40,6 @@ pub(crate) struct Found {
 /// One way to write.
 pub(crate) type Write = fn(Tensor<4>, &LabelMaps, Tensor<2>, WriteRule) -> Tensor<2>;
 
-fn bits(name: u64, index: u64) -> u64 {
-    let z = (name << 32 | index).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-/// Values in [-1, 1) that are a function of `name` and position alone.
-pub(crate) fn values(name: u64, count: usize) -> Vec<f64> {
-    let value = |index| (bits(name, index) >> 40) as f64 / (1u64 << 23) as f64 - 1.0;
-    (0..count as u64).map(value).collect()
-}
-
 impl Case {
     /// Random features, slots and blocks of labels, of which some are ignored.
     pub(crate) fn new(
@@ -60,11 +50,12 @@ impl Case {
     ) -> Self {
         let [batch, height, width] = size;
         let [label_height, label_width] = label_size;
+        let blocks = values(3, (batch * label_height).div_ceil(3) * label_width);
         let label = |at: usize| {
             let (row, column) = (at / label_width, at % label_width);
-            let block = (row / 3 * label_width + column / 2) as u64;
+            let block = row / 3 * label_width + column / 2;
             // One in ten classes beyond the last, which are ignored.
-            (bits(3, block) % (classes + classes / 10 + 1) as u64) as u8
+            ((blocks[block] + 1.0) / 2.0 * (classes + classes / 10 + 1) as f64) as u8
         };
         Self {
             size,
@@ -93,7 +84,7 @@ impl Case {
                 Tap { low, high, low_weight: 1.0 - share, high_weight: share }
             }
             LabelWeights::Hard => {
-                let low = feature * labels / features;
+                let low = nearest_input(feature, labels, features);
                 Tap { low, high: low, low_weight: 1.0, high_weight: 0.0 }
             }
         };
@@ -141,20 +132,6 @@ impl Case {
             normalize,
         })
     }
-
-    pub(crate) fn tensor<const D: usize>(
-        &self,
-        values: &[f64],
-        dims: [usize; D],
-        device: &Device,
-        dtype: DType,
-    ) -> Tensor<D> {
-        Tensor::from_data(TensorData::new(values.to_vec(), dims), (device, dtype))
-    }
-}
-
-pub(crate) fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().convert::<f64>().try_into_vec().expect("f64 values")
 }
 
 pub(crate) fn run(case: &Case, write: Write, device: &Device, dtype: DType) -> Found {
@@ -162,30 +139,15 @@ pub(crate) fn run(case: &Case, write: Write, device: &Device, dtype: DType) -> F
     let [batch, height, width] = case.size;
     let [label_height, label_width] = case.label_size;
     let dims = [batch, case.channels, height, width];
-    let features = case.tensor(&case.features, dims, &device, dtype).require_grad();
+    let features = tensor(&case.features, dims, &device, dtype).require_grad();
     let slots = [case.classes, case.channels];
-    let memory = case.tensor(&case.memory, slots, &device, dtype);
+    let memory = tensor(&case.memory, slots, &device, dtype);
     let maps = LabelMaps::new(&case.labels, [batch, label_height, label_width], &device);
     let written = write(features.clone(), &maps, memory, case.rule());
-    let functional = case.tensor(&case.functional, slots, &device, dtype);
+    let functional = tensor(&case.functional, slots, &device, dtype);
     let gradients = (written.clone() * functional).sum().backward();
     let feature_gradient = list(features.grad(&gradients).expect("a gradient"));
     Found { written: list(written), feature_gradient }
-}
-
-pub(crate) fn wgpu() -> Device {
-    software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
-}
-
-/// Relative to the largest expected value.
-pub(crate) fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
-    assert!(tolerance <= 1e-3, "a tolerance that wide shows nothing");
-    assert_eq!(found.len(), expected.len(), "{what}: length");
-    let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
-    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let error = (found - expected).abs() / largest.max(f64::MIN_POSITIVE);
-        assert!(error <= tolerance, "{what}[{index}]: {found}, expected {expected}: {error:e}");
-    }
 }
 
 pub(crate) fn assert_same(what: &str, found: &Found, expected: &Found, tolerance: f64) {

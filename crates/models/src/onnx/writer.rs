@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::schema::{self, Attribute};
 use super::wire::Message;
 use super::{INPUT, LOGITS};
-use crate::mode::{BATCH_NORM_EPSILON, Conv, NORMALIZE_EPSILON};
+use crate::mode::{BATCH_NORM_EPSILON, Conv};
 use crate::trace::graph::{Node, Operation};
 use crate::weights::{MEMORY_KEY, NamedTensors};
 
@@ -130,7 +130,7 @@ impl<'a> Writer<'a> {
     fn unit_length(&mut self, node: &Node, axis: usize, result: String) -> String {
         let x = self.values[node.inputs[0]].clone();
         let axes = self.whole(&result, "axis", &[axis as i64]);
-        let smallest = self.number(&result, "smallest", NORMALIZE_EPSILON as f32);
+        let smallest = self.number(&result, "smallest", kernels::SMALLEST_NORM as f32);
         let [norm, clamped] = ["norm", "clamped"].map(|part| format!("{result}.{part}"));
         let keep = [Attribute::Int("keepdims", 1)];
         self.push("", ("ReduceL2", &norm), &[&x, &axes], &keep);
