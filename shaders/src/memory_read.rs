@@ -1,6 +1,10 @@
 //! Declaration and reference of `memory_read.wgsl`.
 
-use crate::{Shader, read, write};
+use crate::{
+    Shader, read,
+    vectors::{inner_product, norm_divisor},
+    write,
+};
 
 /// Pixels of one workgroup.
 pub const PIXELS_PER_WORKGROUP: u32 = 32;
@@ -20,11 +24,18 @@ pub const SHADER: Shader = Shader {
         write("squared_norms"),
         read("parameters"),
     ],
-    constants: &[("PIXELS", PIXELS_PER_WORKGROUP)],
+    constants: &[
+        ("PIXELS", PIXELS_PER_WORKGROUP),
+        ("SLOTS", SLOTS_AT_A_TIME as u32),
+        ("CHANNELS", CHANNELS_AT_A_TIME as u32),
+    ],
 };
 
-/// The smallest norm a feature is divided by, as in `torch.nn.functional.normalize`.
-pub const SMALLEST_NORM: f64 = 1e-12;
+/// Slots of one tile of the memory.
+pub const SLOTS_AT_A_TIME: usize = 20;
+
+/// Channels of one tile of the memory.
+pub const CHANNELS_AT_A_TIME: usize = 64;
 
 /// Number `index` of the stream `key`: standard Gumbel, `-ln(-ln(1 - u))` of a uniform `u`.
 ///
@@ -92,7 +103,7 @@ pub fn reference(inputs: &Inputs<'_>) -> Outputs {
         Outputs { normalized: vec![], scores: vec![], weights: vec![], readout: vec![] };
     for pixel in 0..inputs.pixels() {
         let feature = &inputs.features[pixel * channels..][..channels];
-        let norm = norm(feature).max(SMALLEST_NORM);
+        let norm = norm_divisor(feature);
         let normalized: Vec<f64> = feature.iter().map(|value| value / norm).collect();
 
         let scores: Vec<f64> = inputs
@@ -124,14 +135,4 @@ pub fn reference(inputs: &Inputs<'_>) -> Outputs {
         outputs.readout.extend(readout);
     }
     outputs
-}
-
-/// The Euclidean norm.
-pub(crate) fn norm(values: &[f64]) -> f64 {
-    inner_product(values, values).sqrt()
-}
-
-/// The inner product.
-pub(crate) fn inner_product(left: &[f64], right: &[f64]) -> f64 {
-    left.iter().zip(right).map(|(left, right)| left * right).sum()
 }

@@ -2,8 +2,10 @@
 
 use crate::{
     Shader,
-    memory_read::{Inputs, Outputs, SMALLEST_NORM, inner_product, norm},
-    read, write,
+    memory_read::{CHANNELS_AT_A_TIME, Inputs, Outputs, SLOTS_AT_A_TIME},
+    read,
+    vectors::{SMALLEST_NORM, inner_product, norm},
+    write,
 };
 
 /// Pixels of one workgroup.
@@ -27,7 +29,11 @@ pub const SHADER: Shader = Shader {
         write("feature_gradient"),
         read("parameters"),
     ],
-    constants: &[("PIXELS", PIXELS_PER_WORKGROUP)],
+    constants: &[
+        ("PIXELS", PIXELS_PER_WORKGROUP),
+        ("SLOTS", SLOTS_AT_A_TIME as u32),
+        ("CHANNELS", CHANNELS_AT_A_TIME as u32),
+    ],
 };
 
 /// Everything that reaches the scores: their own gradient, the weights' and the readout's.

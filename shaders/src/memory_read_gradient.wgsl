@@ -19,6 +19,9 @@
 // feature_gradient keeps dQ meanwhile. Every sum has one fixed order.
 //
 // Dispatch: x = ceil(N / PIXELS). Limits: N <= 65535 * PIXELS, N * max(2C, K) < 2^32.
+//
+// Eleven storage buffers are bound, where WebGPU's default limit is 8: it takes a device opened with
+// the limits of its adapter, as Burn opens every one.
 
 const LANES = 64u;
 const PIXEL_LANES = 8u;

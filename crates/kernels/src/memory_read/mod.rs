@@ -9,13 +9,9 @@ use burn::{
     tensor::{DType, Tensor, activation::softmax},
 };
 
-use crate::launch::compiles_wgsl;
+use crate::{l2_norm::l2_normalize, launch::compiles_wgsl};
 pub use noise::{Noise, gumbel};
 use wgsl::{MemoryReadOps, NoiseSource};
-
-/// The square of the smallest norm a feature is divided by: 1e-12, as in
-/// `torch.nn.functional.normalize`.
-const SMALLEST_SQUARED_NORM: f64 = 1e-24;
 
 /// What the memory answers at every pixel.
 #[derive(Clone, Debug)]
@@ -90,9 +86,7 @@ pub fn memory_read_plain(
     check(&features, &memory, &noise, temperature);
     let shape = features.dims();
     let features = to_rows(features);
-    // Clamped before the root, whose gradient at zero is infinite.
-    let squared_norm = (features.clone() * features.clone()).sum_dim(1); // [N, 1]
-    let normalized = features / squared_norm.clamp_min(SMALLEST_SQUARED_NORM).sqrt();
+    let normalized = l2_normalize(features, 1);
     let scores = normalized.clone().matmul(memory.clone().transpose()); // [N, K]
     let noise = noise.tensor(scores.dims(), &scores.device(), scores.dtype());
     let noisy = match noise {
@@ -171,6 +165,10 @@ mod tests {
     fn sizes_beyond_a_dispatch_or_an_index_are_left_to_burn() {
         assert!(wgsl::fits([8, 256, 96, 96], [19, 256]));
         assert!(!wgsl::fits([32 * 65_535 + 1, 1, 1, 1], [1, 1]));
+        assert!(wgsl::fits([8, 2048, 96, 96], [255, 2048]));
         assert!(!wgsl::fits([1 << 10, 1 << 11, 1 << 5, 1 << 5], [19, 1 << 11]));
+        // More tiles of slots and channels than a lane's loops count, or more slots than dispatch.
+        assert!(!wgsl::fits([1, 1 << 14, 1, 1], [100, 1 << 14]));
+        assert!(!wgsl::fits([1, 1, 1, 1], [20 * 65_535 + 1, 1]));
     }
 }

@@ -3,15 +3,14 @@
 use burn::backend::{
     Backend, Cube, DType, Shape, TensorMetadata, backend_extension, tensor::FloatTensor,
 };
-use burn_cubecl::{
-    kernel::into_contiguous,
-    ops::numeric::{empty_device_contiguous_dtype, zeros_client},
-    tensor::CubeTensor,
-};
+use burn_cubecl::{kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor};
 use bytemuck::NoUninit;
 use shaders::{memory_read, memory_read_gradient, memory_read_memory_gradient, sum_blocks};
 
-use crate::launch::{WORKGROUPS_MAX, launch, strides};
+use crate::{
+    block_sums,
+    launch::{ITERATIONS_MAX, WORKGROUPS_MAX, empty, is_u32, launch, sizes, strides},
+};
 
 /// Blocks of pixels whose memory gradients are summed separately, at most: with the channels' and
 /// slots' workgroups enough to fill a GPU, few enough that the blocks' gradients stay small.
@@ -44,19 +43,35 @@ pub(crate) enum NoiseSource {
     Drawn(u64),
 }
 
-/// Whether every index fits `u32` and every dispatch its limit.
+/// Whether every index fits `u32`, every dispatch its limit and the loops of every lane theirs.
 pub(super) fn fits([batch, channels, height, width]: [usize; 4], [slots, _]: [usize; 2]) -> bool {
-    let workgroup_pixels = memory_read::PIXELS_PER_WORKGROUP as usize;
-    let product = |sizes: &[usize]| {
-        let product = sizes.iter().try_fold(1usize, |product, size| product.checked_mul(*size));
-        product.filter(|elements| u32::try_from(*elements).is_ok())
-    };
-    let pixels = product(&[batch, height, width]);
-    pixels.is_some_and(|pixels| pixels.div_ceil(workgroup_pixels) <= WORKGROUPS_MAX as usize)
-        && product(&[batch, height, width, slots.max(2 * channels)]).is_some()
-        && product(&[slots, BLOCKS_MAX as usize, channels]).is_some()
-        && (slots * channels).div_ceil(sum_blocks::ELEMENTS_PER_WORKGROUP as usize)
-            <= WORKGROUPS_MAX as usize
+    use memory_read::{CHANNELS_AT_A_TIME, PIXELS_PER_WORKGROUP, SLOTS_AT_A_TIME};
+    use memory_read_memory_gradient::{CHANNELS_PER_WORKGROUP, TILE_PIXELS};
+
+    if !is_u32(&[batch, height, width, slots.max(channels.saturating_mul(2))]) {
+        return false;
+    }
+    let pixels = batch * height * width;
+    let workgroups = [
+        pixels.div_ceil(PIXELS_PER_WORKGROUP as usize),
+        channels.div_ceil(CHANNELS_PER_WORKGROUP as usize),
+        slots.div_ceil(memory_read_memory_gradient::SLOTS_PER_WORKGROUP as usize),
+        slots.saturating_mul(channels).div_ceil(sum_blocks::ELEMENTS_PER_WORKGROUP as usize),
+    ];
+    // A tile of the memory is filled in 5 rounds and used in 8, before and after the weights; a
+    // lane then takes a few slots of its own. A tile of pixels is filled in 3 and used in 4.
+    let slot_tiles = slots.div_ceil(SLOTS_AT_A_TIME);
+    let features = slot_tiles * (28 * channels.div_ceil(CHANNELS_AT_A_TIME) + 20);
+    let memory = 8 * (block_pixels(pixels as u32) / TILE_PIXELS) as usize;
+    workgroups.into_iter().all(|count| count <= WORKGROUPS_MAX as usize)
+        && features.max(memory) <= ITERATIONS_MAX
+        && is_u32(&[slots, BLOCKS_MAX as usize, channels])
+}
+
+/// Pixels of one block.
+fn block_pixels(pixels: u32) -> u32 {
+    let tile = memory_read_memory_gradient::TILE_PIXELS;
+    pixels.div_ceil(BLOCKS_MAX).max(BLOCK_PIXELS_MIN).next_multiple_of(tile)
 }
 
 impl MemoryReadOps for Cube {
@@ -114,22 +129,23 @@ pub(super) fn forward(
         NoiseSource::Given => (1, 0),
         NoiseSource::Drawn(key) => (2, key),
     };
-    let sizes = Sizes::of(features, memory);
-    let Sizes { batch, channels, height, width, slots } = sizes;
+    let read_sizes = Sizes::of(features, memory);
+    let Sizes { batch, channels, height, width, slots } = read_sizes;
+    let float = |dims| empty(features, sizes(dims), DType::F32);
     let found = Found {
-        joined: empty(features, [batch, 2 * channels, height, width]),
-        scores: empty(features, [batch, slots, height, width]),
-        weights: empty(features, [batch, slots, height, width]),
-        squared_norms: empty(features, [sizes.pixels()]),
+        joined: float([batch, 2 * channels, height, width]),
+        scores: float([batch, slots, height, width]),
+        weights: float([batch, slots, height, width]),
+        squared_norms: empty(features, [read_sizes.pixels() as usize], DType::F32),
     };
-    if sizes.pixels() > 0 {
+    if read_sizes.pixels() > 0 {
         let Found { joined, scores, weights, squared_norms } = &found;
         launch(
             &memory_read::SHADER,
             &[features, memory, noise, joined, scores, weights, squared_norms],
             &Parameters {
-                pixels: sizes.pixels(),
-                plane: sizes.plane(),
+                pixels: read_sizes.pixels(),
+                plane: read_sizes.plane(),
                 width,
                 channels,
                 slots,
@@ -139,7 +155,7 @@ pub(super) fn forward(
                 key_high: (key >> 32) as u32,
                 temperature,
             },
-            [sizes.pixels().div_ceil(memory_read::PIXELS_PER_WORKGROUP), 1, 1],
+            [read_sizes.pixels().div_ceil(memory_read::PIXELS_PER_WORKGROUP), 1, 1],
         );
     }
     found
@@ -176,8 +192,8 @@ pub(super) fn backward(
 ) -> (CubeTensor, Option<CubeTensor>) {
     let Sizes { batch, channels, height, width, slots } = state.sizes;
     if state.sizes.pixels() == 0 {
-        let of_features = empty(&state.memory, [batch, channels, height, width]);
-        let of_memory = of_memory.then(|| zeros(&state.memory, [slots, channels]));
+        let of_features = empty(&state.memory, sizes([batch, channels, height, width]), DType::F32);
+        let of_memory = of_memory.then(|| zeros(&state.memory, sizes([slots, channels])));
         return (of_features, of_memory);
     }
     // After the case without pixels, as a copy of nothing cannot be bound.
@@ -234,10 +250,10 @@ fn feature_gradient(
         temperature: f32,
     }
 
-    let ReadState { memory, found, sizes, temperature } = state;
-    let Sizes { batch, channels, height, width, slots } = *sizes;
-    let total = empty(memory, [batch, slots, height, width]);
-    let of_features = empty(memory, [batch, channels, height, width]);
+    let ReadState { memory, found, sizes: read_sizes, temperature } = state;
+    let Sizes { batch, channels, height, width, slots } = *read_sizes;
+    let total = empty(memory, sizes([batch, slots, height, width]), DType::F32);
+    let of_features = empty(memory, sizes([batch, channels, height, width]), DType::F32);
     // An absent gradient's buffer is not read: any tensor takes its place.
     let buffer = |gradient: &'_ Option<CubeTensor>| gradient.clone().unwrap_or(memory.clone());
     launch(
@@ -255,8 +271,8 @@ fn feature_gradient(
             &of_features,
         ],
         &Parameters {
-            pixels: sizes.pixels(),
-            plane: sizes.plane(),
+            pixels: read_sizes.pixels(),
+            plane: read_sizes.plane(),
             channels,
             slots,
             has_score_gradient: u32::from(scores.is_some()),
@@ -264,7 +280,7 @@ fn feature_gradient(
             has_joined_gradient: u32::from(joined.is_some()),
             temperature: *temperature,
         },
-        [sizes.pixels().div_ceil(memory_read_gradient::PIXELS_PER_WORKGROUP), 1, 1],
+        [read_sizes.pixels().div_ceil(memory_read_gradient::PIXELS_PER_WORKGROUP), 1, 1],
     );
     [total, of_features]
 }
@@ -274,9 +290,7 @@ fn memory_gradient(
     of_scores: &CubeTensor,
     of_joined: Option<&CubeTensor>,
 ) -> CubeTensor {
-    use memory_read_memory_gradient::{
-        CHANNELS_PER_WORKGROUP, SHADER, SLOTS_PER_WORKGROUP, TILE_PIXELS,
-    };
+    use memory_read_memory_gradient::{CHANNELS_PER_WORKGROUP, SHADER, SLOTS_PER_WORKGROUP};
 
     #[derive(Clone, Copy, NoUninit)]
     #[repr(C)]
@@ -289,28 +303,19 @@ fn memory_gradient(
         has_joined_gradient: u32,
     }
 
-    #[derive(Clone, Copy, NoUninit)]
-    #[repr(C)]
-    struct SumParameters {
-        blocks: u32,
-        elements: u32,
-    }
-
-    let ReadState { memory, found, sizes, .. } = state;
-    let Sizes { channels, slots, .. } = *sizes;
-    let pixels = sizes.pixels();
-    let block_pixels =
-        pixels.div_ceil(BLOCKS_MAX).max(BLOCK_PIXELS_MIN).next_multiple_of(TILE_PIXELS);
+    let ReadState { memory, found, sizes: read_sizes, .. } = state;
+    let Sizes { channels, slots, .. } = *read_sizes;
+    let pixels = read_sizes.pixels();
+    let block_pixels = block_pixels(pixels);
     let blocks = pixels.div_ceil(block_pixels);
-    let elements = slots * channels;
-    let block_gradients = empty(memory, [blocks, elements]);
+    let block_gradients = empty(memory, sizes([blocks, slots, channels]), DType::F32);
     let joined_gradient = of_joined.unwrap_or(&found.weights);
     launch(
         &SHADER,
         &[&found.joined, of_scores, &found.weights, joined_gradient, &block_gradients],
         &Parameters {
             pixels,
-            plane: sizes.plane(),
+            plane: read_sizes.plane(),
             channels,
             slots,
             block_pixels,
@@ -318,30 +323,9 @@ fn memory_gradient(
         },
         [blocks, channels.div_ceil(CHANNELS_PER_WORKGROUP), slots.div_ceil(SLOTS_PER_WORKGROUP)],
     );
-    let total = empty(memory, [slots, channels]);
-    launch(
-        &sum_blocks::SHADER,
-        &[&block_gradients, &total],
-        &SumParameters { blocks, elements },
-        [elements.div_ceil(sum_blocks::ELEMENTS_PER_WORKGROUP), 1, 1],
-    );
-    total
+    block_sums::sum_blocks(&block_gradients, sizes([slots, channels]))
 }
 
-fn empty<const D: usize>(like: &CubeTensor, dims: [u32; D]) -> CubeTensor {
-    empty_device_contiguous_dtype(
-        like.client.clone(),
-        like.device.clone(),
-        Shape::new(dims.map(|dim| dim as usize)),
-        DType::F32,
-    )
-}
-
-fn zeros(like: &CubeTensor, dims: [u32; 2]) -> CubeTensor {
-    zeros_client(
-        like.client.clone(),
-        like.device.clone(),
-        Shape::new(dims.map(|dim| dim as usize)),
-        DType::F32,
-    )
+fn zeros(like: &CubeTensor, dims: [usize; 2]) -> CubeTensor {
+    zeros_client(like.client.clone(), like.device.clone(), Shape::new(dims), DType::F32)
 }

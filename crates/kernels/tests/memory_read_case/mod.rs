@@ -1,19 +1,18 @@
 //! A memory read with inputs of a name, its reference, and its two other ways.
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use kernels::{MemoryRead, Noise, device::software_vulkan, memory_read};
+use burn::tensor::{DType, Device, Tensor};
+use kernels::{MemoryRead, Noise, memory_read};
 use shaders::{
     memory_read::{self as forward, Inputs, Outputs},
     memory_read_gradient, memory_read_memory_gradient,
 };
 
+use crate::three_ways::{assert_close, list, tensor, values, wgpu};
+
 /// Relative to the largest expected value: a score is a sum of up to 256 products in f32, whose
 /// rounding errs by at most 256 * 2^-24 = 1.5e-5 of its terms; the other sums are shorter or add
 /// errors that are independent of each other.
 pub(crate) const F32_TOLERANCE: f64 = 1.5e-5;
-
-/// A few hundred roundings of f64.
-pub(crate) const F64_TOLERANCE: f64 = 1e-12;
 
 /// One memory read, and a linear functional of its four results to differentiate.
 ///
@@ -30,17 +29,6 @@ pub(crate) struct Case {
     pub(crate) memory: Vec<f64>,
     pub(crate) noise: Option<Vec<f64>>,
     pub(crate) functional: Outputs,
-}
-
-/// Values in [-1, 1) that are a function of `name` and position alone.
-pub(crate) fn values(name: u64, count: usize) -> Vec<f64> {
-    let hash = |index: u64| {
-        let z = (name << 32 | index).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
-    (0..count as u64).map(|index| (hash(index) >> 40) as f64 / (1u64 << 23) as f64 - 1.0).collect()
 }
 
 impl Case {
@@ -115,9 +103,9 @@ pub(crate) fn reference(case: &Case) -> Found {
     }
 }
 
-pub(crate) fn tensor(values: &[f64], columns: usize, device: &Device, dtype: DType) -> Tensor<2> {
-    let data = TensorData::new(values.to_vec(), [values.len() / columns, columns]);
-    Tensor::from_data(data, (device, dtype))
+/// Rows of so many columns.
+pub(crate) fn matrix(values: &[f64], columns: usize, device: &Device, dtype: DType) -> Tensor<2> {
+    tensor(values, [values.len() / columns, columns], device, dtype)
 }
 
 /// Rows of pixels as contiguous maps, `[B, columns, h, w]`.
@@ -130,11 +118,7 @@ pub(crate) fn maps(rows: &[f64], shape: [usize; 3], device: &Device, dtype: DTyp
         rows[(image * plane + place) * columns + column]
     };
     let values: Vec<f64> = (0..rows.len()).map(at).collect();
-    Tensor::from_data(TensorData::new(values, [batch, columns, height, width]), (device, dtype))
-}
-
-pub(crate) fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
-    tensor.into_data().convert::<f64>().try_into_vec().expect("f64 values")
+    tensor(&values, [batch, columns, height, width], device, dtype)
 }
 
 /// Maps as rows of pixels.
@@ -169,8 +153,8 @@ pub(crate) fn functional(
 pub(crate) fn run(case: &Case, read: Read, device: &Device, dtype: DType) -> Found {
     let device = device.clone().autodiff();
     let features = maps(&case.features, case.shape, &device, dtype).require_grad();
-    let memory = tensor(&case.memory, case.channels, &device, dtype).require_grad();
-    let noise = case.noise.as_ref().map(|noise| tensor(noise, case.slots, &device, dtype));
+    let memory = matrix(&case.memory, case.channels, &device, dtype).require_grad();
+    let noise = case.noise.as_ref().map(|noise| matrix(noise, case.slots, &device, dtype));
     let noise = noise.map_or(Noise::None, Noise::Given);
     let read = read(features.clone(), memory.clone(), noise, case.temperature);
     let gradients = functional(&read, case, &device, dtype).backward();
@@ -191,27 +175,12 @@ pub(crate) fn lists(read: MemoryRead) -> Outputs {
     }
 }
 
-pub(crate) fn wgpu() -> Device {
-    software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
-}
-
 pub(crate) fn run_wgsl(case: &Case) -> Found {
     run(case, memory_read, &wgpu(), DType::F32)
 }
 
 pub(crate) fn run_burn(case: &Case) -> Found {
     run(case, memory_read, &Device::flex(), DType::F32)
-}
-
-/// Relative to the largest expected value.
-pub(crate) fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
-    assert!(tolerance <= 1e-3, "a tolerance that wide shows nothing");
-    assert_eq!(found.len(), expected.len(), "{what}: length");
-    let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
-    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let error = (found - expected).abs() / largest.max(f64::MIN_POSITIVE);
-        assert!(error <= tolerance, "{what}[{index}]: {found}, expected {expected}: {error:e}");
-    }
 }
 
 pub(crate) fn assert_same(what: &str, found: &Found, expected: &Found, tolerance: f64) {
