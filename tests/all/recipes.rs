@@ -208,7 +208,7 @@ fn statistics_that_no_run_can_take_are_refused_by_key() {
         ("trials=0", "trials is 0, expected 1 to 1000"),
         ("images_per_trial=0", "images_per_trial is 0, expected 1 to 1000000"),
         ("clusters=1", "clusters is 1, expected 2 to 1000"),
-        ("weight=-0.5", "weight is -0.5, expected 0 to 1e6"),
+        ("weight=-0.5", "weight is -0.5, expected 0 to 1000000"),
         ("weight=nan", "weight is NaN"),
         ("statistics_after_steps=700", "statistics_after_steps is 700, expected fewer than"),
     ] {
@@ -265,7 +265,10 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("method.read_temperature=0.0", "method.read_temperature"),
         ("method.read_temperature=nan", "method.read_temperature is NaN"),
         ("schedule.learning_rate=-0.1", "schedule.learning_rate is -0.1"),
-        ("schedule.first_inner_rate=-1.0", "schedule.first_inner_rate is -1, expected 0e0 to 1e6"),
+        (
+            "schedule.first_inner_rate=-1.0",
+            "schedule.first_inner_rate is -1, expected 0 to 1000000",
+        ),
         ("method.update_network=norm", "method.update_network: unknown variant `norm`"),
         ("schedule.learning_rate=inf", "schedule.learning_rate is inf"),
         ("schedule.decay.steps=10", "schedule.decay.steps is 10, expected at least 700"),

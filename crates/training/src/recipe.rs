@@ -245,6 +245,10 @@ impl Recipe {
 fn in_words(error: &serde_path_to_error::Error<toml::de::Error>) -> String {
     let key = error.path().to_string();
     let mut reason = error.inner().message().to_owned();
+    // What TOML calls a whole number that is beyond 64 bits.
+    for wide in [" as i128", " as u128"] {
+        reason = reason.replace(wide, "");
+    }
     for whole in ["usize", "u64", "u32"] {
         reason = reason.replace(&format!("expected {whole}"), "expected a whole number, 0 or more");
     }

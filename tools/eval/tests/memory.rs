@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use models::weights::{self, HostTensor, MEMORY_KEY, NamedTensors};
 use tempfile::TempDir;
+use training::checkpoint;
 
 /// The demo's recipe: its network at an eighth of the widths has slots of 32 channels.
 const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/demo_pin_the_memory.toml");
@@ -30,10 +31,14 @@ fn slots(count: usize, channels: usize, first: f32) -> HostTensor {
     HostTensor { shape: vec![count, channels], values }
 }
 
-fn write(path: &Path, tensors: &NamedTensors, metadata: &[(&str, &str)]) {
-    let metadata: BTreeMap<String, String> =
-        metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    fs::write(path, weights::serialize(tensors, &metadata).expect("bytes")).expect("a file");
+fn write(path: &Path, tensors: &NamedTensors) {
+    fs::write(path, weights::serialize(tensors, &BTreeMap::new()).expect("bytes")).expect("a file");
+}
+
+/// The checkpoint of step 5.
+fn write_checkpoint(run: &Path, tensors: &NamedTensors) {
+    let bytes = checkpoint::encode(tensors, 5).expect("bytes");
+    fs::write(run.join("checkpoint.safetensors"), bytes).expect("a file");
 }
 
 /// A run folder with what `eval memory` reads of it: two slots after five steps.
@@ -62,7 +67,7 @@ fn run_folder(root: &Path) -> PathBuf {
         ("history.logged_memory".to_owned(), slots(2, 32, 3.0)),
         ("history.slot_writes".to_owned(), writes),
     ]);
-    write(&run.join("checkpoint.safetensors"), &tensors, &[("pinmem.step", "5")]);
+    write_checkpoint(&run, &tensors);
     run
 }
 
@@ -108,7 +113,7 @@ fn a_file_of_weights_shows_norms_and_cosines_under_the_names_of_cityscapes() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("authors.safetensors");
     let memory = NamedTensors::from([(MEMORY_KEY.to_owned(), slots(19, 8, 0.0))]);
-    write(&path, &memory, &[]);
+    write(&path, &memory);
     let out = folder.path().join("out");
     let shown = text(&eval_memory(&path, &["--out", &out.display().to_string()]), 0);
     assert!(shown.contains("authors.safetensors: 19 slots of 8 channels"), "{shown}");
@@ -131,17 +136,17 @@ fn what_has_no_memory_ends_with_code_2_and_says_what_is_missing() {
     fs::write(run.join("recipe.toml"), recipe).expect("a file");
     fs::write(run.join("memory.jsonl"), "").expect("a file");
     let narrow = NamedTensors::from([(MEMORY_KEY.to_owned(), slots(2, 16, 1.0))]);
-    write(&run.join("checkpoint.safetensors"), &narrow, &[("pinmem.step", "5")]);
+    write_checkpoint(&run, &narrow);
     let message = text(&eval_memory(&run, &[]), 2);
     assert!(message.contains("has shape [2, 16], expected [2, 32]"), "{message}");
 
     let path = folder.path().join("backbone.safetensors");
     let other = NamedTensors::from([("layer0.0.weight".to_owned(), slots(2, 2, 0.0))]);
-    write(&path, &other, &[]);
+    write(&path, &other);
     let message = text(&eval_memory(&path, &[]), 2);
     assert!(message.contains("found no memory, expected memory.m_items"), "{message}");
     let flat = HostTensor { shape: vec![4], values: vec![1.0; 4] };
-    write(&path, &NamedTensors::from([(MEMORY_KEY.to_owned(), flat)]), &[]);
+    write(&path, &NamedTensors::from([(MEMORY_KEY.to_owned(), flat)]));
     let message = text(&eval_memory(&path, &[]), 2);
     assert!(message.contains("found memory.m_items of [4]"), "{message}");
 
