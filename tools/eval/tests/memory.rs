@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, pipe};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use models::weights::{self, HostTensor, MEMORY_KEY, NamedTensors};
 use tempfile::TempDir;
@@ -152,4 +152,69 @@ fn what_has_no_memory_ends_with_code_2_and_says_what_is_missing() {
 
     let message = text(&eval_memory(&folder.path().join("nowhere"), &[]), 2);
     assert!(message.contains("not a run folder"), "{message}");
+}
+
+/// Whatever becomes of the table, the folder holds the whole memory.
+#[track_caller]
+fn assert_written(out: &Path) {
+    let json = fs::read_to_string(out.join("memory.json")).expect("a file");
+    serde_json::from_str::<serde_json::Value>(&json).expect("JSON");
+    assert!(out.join("similarity.png").is_file());
+}
+
+fn eval_memory_to(path: &Path, out: &Path, stdout: impl Into<Stdio>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eval"));
+    command.arg("memory").arg(path).arg("--out").arg(out).arg("--json").stdout(stdout);
+    command.output().expect("eval runs")
+}
+
+#[test]
+fn a_reader_that_left_is_no_error_and_the_files_are_written() {
+    let folder = TempDir::new().expect("a folder");
+    let (reader, writer) = pipe().expect("a pipe");
+    drop(reader);
+    let out = folder.path().join("out");
+    let output = eval_memory_to(&run_folder(folder.path()), &out, writer);
+    text(&output, 0);
+    assert!(output.stderr.is_empty());
+    assert_written(&out);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_standard_output_is_an_error_that_names_it_once_the_files_are_written() {
+    let folder = TempDir::new().expect("a folder");
+    let full = fs::File::options().write(true).open("/dev/full").expect("a full device");
+    let out = folder.path().join("out");
+    let message = text(&eval_memory_to(&run_folder(folder.path()), &out, full), 2);
+    assert!(message.contains("standard output: cannot be written"), "{message}");
+    assert_written(&out);
+}
+
+#[test]
+fn a_memory_that_is_no_number_or_was_changed_is_refused() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("nan.safetensors");
+    let mut memory = slots(2, 8, 0.0);
+    memory.values[3] = f32::NAN;
+    write(&path, &NamedTensors::from([(MEMORY_KEY.to_owned(), memory)]));
+    let message = text(&eval_memory(&path, &[]), 2);
+    assert!(message.contains("tensor memory.m_items has a value NaN"), "{message}");
+
+    let run = run_folder(folder.path());
+    let checkpoint = run.join("checkpoint.safetensors");
+    let mut bytes = fs::read(&checkpoint).expect("a file");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    fs::write(&checkpoint, bytes).expect("a file");
+    let message = text(&eval_memory(&run, &[]), 2);
+    assert!(message.contains("checkpoint.safetensors: found a content with BLAKE3"), "{message}");
+}
+
+#[test]
+fn a_file_of_pytorch_is_sent_to_train_import() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("authors.pth");
+    fs::write(&path, b"PK\x03\x04").expect("a file");
+    let message = text(&eval_memory(&path, &[]), 2);
+    assert!(message.contains("hint: `train import` makes one of it"), "{message}");
 }
