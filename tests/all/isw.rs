@@ -243,10 +243,10 @@ fn the_statistics_look_at_the_network_with_its_running_statistics() {
         stopped(&recipe, &out, Some((0, 0)));
         if name == "changed" {
             let path = out.join("checkpoint.safetensors");
-            let (mut tensors, metadata) = weights::read(&path).unwrap();
+            let (mut tensors, step) = checkpoint::read(&path).unwrap();
             let means = tensors.get_mut("layer1.0.bn1.running_mean").unwrap();
             means.values.iter_mut().zip(1..).for_each(|(mean, by)| *mean += by as f32 / 4.0);
-            fs::write(&path, weights::serialize(&tensors, &metadata).unwrap()).unwrap();
+            fs::write(&path, checkpoint::encode(&tensors, step).unwrap()).unwrap();
         }
         masks_at_the_start(&recipe, &out)
     });

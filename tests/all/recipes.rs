@@ -336,7 +336,7 @@ fn numbers_that_no_key_can_have_are_refused_in_words_of_toml() {
         ("999999999999999999999999999999999999999999", "too large, expected at most"),
     ] {
         let given = format!("steps={steps}");
-        let in_file = pin().replace("steps = 700", &format!("steps = {steps}"));
+        let in_file = pin().replacen("steps = 700", &format!("steps = {steps}"), 1);
         for failure in [parse(&pin(), &[&given]), parse(&in_file, &[])].map(Result::unwrap_err) {
             assert!(failure.contains(expected), "{failure}");
             for odd in ["u64", "i64", "i128", "u128"] {

@@ -169,7 +169,7 @@ fn complaint(
     }
     if !report.unfilled.is_empty() {
         hints.push(
-            "the memory was never filled; --allow-missing memory leaves it out, and a run fills it \
+            "the memory was never filled; --allow-missing memory.m_items leaves it out, and a run fills it \
              from its data"
                 .to_owned(),
         );

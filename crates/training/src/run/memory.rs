@@ -21,7 +21,8 @@ pub fn memory_report(path: &Path) -> Result<MemoryReport, RunError> {
 }
 
 fn of_weights(path: &Path) -> Result<MemoryReport, RunError> {
-    let (named, _) = weights::read(path)?;
+    let (named, metadata) = weights::read(path)?;
+    checkpoint::verify(&named, &metadata, path)?;
     let reason = |found: String| {
         format!(
             "{found}, expected {MEMORY_KEY} of [slots, channels]; hint: `train import` with a \
