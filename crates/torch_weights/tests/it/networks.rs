@@ -72,6 +72,12 @@ fn every_backbone_of_torchvision_has_exactly_our_tensors_and_a_classifier() {
         let (fitting, report) = match_tensors(&expected(config), ones(shapes), Scope::Backbone);
         assert_no_surprise(&report, name);
         assert_eq!(report.naming.label, naming, "{name}");
+        // Its names tell whose they are, whatever the network is.
+        let theirs = report.recognised.unwrap();
+        assert_eq!(theirs.label, naming, "{name}");
+        for (_, other, label) in backbones {
+            assert_eq!(theirs.is_of(other), label == naming, "{name} for {other:?}");
+        }
         assert_eq!(fitting.len() + report.ignored.len(), found, "{name}");
         let classifier =
             report.ignored.iter().filter(|at| at.reason == "the classifier of whole images");
@@ -101,6 +107,7 @@ fn the_authors_networks_have_exactly_our_tensors() {
         let (_, report) = match_tensors(&expected(config), ones(shapes), Scope::Whole);
         assert_no_surprise(&report, name);
         assert_eq!(report.naming.label, "the reference", "{name}");
+        assert!(report.recognised.is_none(), "{name}");
     }
 }
 
