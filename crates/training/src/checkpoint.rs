@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn tensors_under_other_names_or_without_a_digest_are_refused() {
+    fn tensors_of_other_names_or_shapes_or_without_a_digest_are_refused() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join(CHECKPOINT_FILE);
         let tensor = |value| HostTensor { shape: vec![1], values: vec![value] };
@@ -245,12 +245,16 @@ mod tests {
             NamedTensors::from(tensors)
         };
         let (saved, renamed) = (names(["a", "bc"]), names(["ab", "c"]));
+        let mut reshaped = saved.clone();
+        reshaped.values_mut().for_each(|tensor| tensor.shape = vec![1, 1]);
         fs::write(&path, encode(&saved, 3).unwrap()).unwrap();
         assert_eq!(read(&path).unwrap(), (saved.clone(), 3));
         let metadata = record::metadata(&saved, 3);
-        fs::write(&path, weights::serialize(&renamed, &metadata).unwrap()).unwrap();
-        let error = read(&path).unwrap_err();
-        assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
+        for changed in [renamed, reshaped] {
+            fs::write(&path, weights::serialize(&changed, &metadata).unwrap()).unwrap();
+            let error = read(&path).unwrap_err();
+            assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
+        }
         fs::write(&path, weights::serialize(&saved, &BTreeMap::new()).unwrap()).unwrap();
         let error = read(&path).unwrap_err();
         assert!(matches!(error, CheckpointError::NoRecord { .. }), "{error}");
