@@ -1,6 +1,5 @@
 //! Runs with ISW: its statistics in the middle of training, its loss from then on.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,6 +13,7 @@ use loader::{Augment, LoaderOptions, Mode, StreamSource, ViewPairs, ViewTrials};
 use models::image;
 use models::weights;
 use shard_store::StoreOptions;
+use training::checkpoint;
 use training::device_colours::DeviceColours;
 use training::loading::LoadingLine;
 use training::metrics::MetricsLine;
@@ -243,10 +243,10 @@ fn the_statistics_look_at_the_network_with_its_running_statistics() {
         stopped(&recipe, &out, Some((0, 0)));
         if name == "changed" {
             let path = out.join("checkpoint.safetensors");
-            let (mut tensors, metadata) = weights::read(&path).unwrap();
+            let (mut tensors, step) = checkpoint::read(&path).unwrap();
             let means = tensors.get_mut("layer1.0.bn1.running_mean").unwrap();
             means.values.iter_mut().zip(1..).for_each(|(mean, by)| *mean += by as f32 / 4.0);
-            fs::write(&path, weights::serialize(&tensors, &metadata).unwrap()).unwrap();
+            fs::write(&path, checkpoint::encode(&tensors, step).unwrap()).unwrap();
         }
         masks_at_the_start(&recipe, &out)
     });
@@ -306,24 +306,24 @@ fn a_checkpoint_beyond_the_statistics_without_their_masks_or_with_wrong_ones_is_
     let out = toy.path("run");
     trained(&recipe(&toy, &["steps=3", "model.memory=false"]), &out);
     let path = out.join("checkpoint.safetensors");
-    let (tensors, metadata) = weights::read(&path).unwrap();
-    let refusal = |change: &dyn Fn(&mut weights::NamedTensors), metadata: &BTreeMap<_, _>| {
+    let (tensors, step) = checkpoint::read(&path).unwrap();
+    let refusal = |change: &dyn Fn(&mut weights::NamedTensors)| {
         let mut changed = tensors.clone();
         change(&mut changed);
-        fs::write(&path, weights::serialize(&changed, metadata).unwrap()).unwrap();
+        fs::write(&path, checkpoint::encode(&changed, step).unwrap()).unwrap();
         let error = run::load(&out, &CPU).unwrap_err();
         assert!(matches!(error, RunError::Checkpoint(_)), "{error}");
         error.to_string()
     };
     let name = "pinmem.sensitive_pairs.1";
-    let missing = refusal(&|tensors| drop(tensors.remove(name)), &metadata);
+    let missing = refusal(&|tensors| drop(tensors.remove(name)));
     assert!(missing.contains(&format!("{name} is missing, expected shape [16, 16]")), "{missing}");
     let all = ["0", "1", "2"].map(|layer| format!("pinmem.sensitive_pairs.{layer}"));
-    let none = refusal(&|tensors| tensors.retain(|name, _| !all.contains(name)), &metadata);
+    let none = refusal(&|tensors| tensors.retain(|name, _| !all.contains(name)));
     assert!(none.contains("pinmem.sensitive_pairs.0 is missing"), "{none}");
     let below = |tensors: &mut weights::NamedTensors| {
         tensors.get_mut(name).unwrap().values[16] = 1.0;
     };
-    let below = refusal(&below, &metadata);
+    let below = refusal(&below);
     assert!(below.contains(name) && below.contains("ones above the diagonal"), "{below}");
 }

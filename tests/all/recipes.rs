@@ -208,7 +208,7 @@ fn statistics_that_no_run_can_take_are_refused_by_key() {
         ("trials=0", "trials is 0, expected 1 to 1000"),
         ("images_per_trial=0", "images_per_trial is 0, expected 1 to 1000000"),
         ("clusters=1", "clusters is 1, expected 2 to 1000"),
-        ("weight=-0.5", "weight is -0.5, expected 0 to 1e6"),
+        ("weight=-0.5", "weight is -0.5, expected 0 to 1000000"),
         ("weight=nan", "weight is NaN"),
         ("statistics_after_steps=700", "statistics_after_steps is 700, expected fewer than"),
     ] {
@@ -259,13 +259,19 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("model.backbone=vgg16", "model.backbone: unknown variant `vgg16`"),
         ("model.backbone=mobilenet_v2", "model.blocks is [1, 1, 1, 1], expected no such key"),
         ("data.samples_per_domain=1", "needs two images"),
-        ("data.sources=[{ name = \"a\", shards = [\"s\"] }]", "at least 2 domains"),
+        (
+            "data.sources=[{ name = \"a\", shards = [\"s\"] }]",
+            "data.sources is a list of one domain, expected at least 2 domains",
+        ),
         ("evaluation.protocol=pooling", "evaluation.protocol is pooling"),
         ("steps=0", "steps is 0"),
         ("method.read_temperature=0.0", "method.read_temperature"),
         ("method.read_temperature=nan", "method.read_temperature is NaN"),
         ("schedule.learning_rate=-0.1", "schedule.learning_rate is -0.1"),
-        ("schedule.first_inner_rate=-1.0", "schedule.first_inner_rate is -1, expected 0e0 to 1e6"),
+        (
+            "schedule.first_inner_rate=-1.0",
+            "schedule.first_inner_rate is -1, expected 0 to 1000000",
+        ),
         ("method.update_network=norm", "method.update_network: unknown variant `norm`"),
         ("schedule.learning_rate=inf", "schedule.learning_rate is inf"),
         ("schedule.decay.steps=10", "schedule.decay.steps is 10, expected at least 700"),
@@ -319,4 +325,30 @@ fn contradictions_name_key_value_and_what_is_expected() {
 fn a_key_of_words_takes_words_that_toml_reads_as_numbers() {
     let recipe = parse(&pin(), &["method.empty_batch=nan", "name=2026"]).unwrap();
     assert_eq!((recipe.method.empty_batch, recipe.name.as_str()), (EmptyBatch::Nan, "2026"));
+}
+
+#[test]
+fn numbers_that_no_key_can_have_are_refused_in_words_of_toml() {
+    for (steps, expected) in [
+        ("-1", "steps: invalid value: integer `-1`, expected a whole number, 0 or more"),
+        ("9223372036854775808", "too large, expected at most 9223372036854775807"),
+        ("99999999999999999999", "too large, expected at most 9223372036854775807"),
+        ("999999999999999999999999999999999999999999", "too large, expected at most"),
+    ] {
+        let given = format!("steps={steps}");
+        let in_file = pin().replacen("steps = 700", &format!("steps = {steps}"), 1);
+        for failure in [parse(&pin(), &[&given]), parse(&in_file, &[])].map(Result::unwrap_err) {
+            assert!(failure.contains(expected), "{failure}");
+            for odd in ["u64", "i64", "i128", "u128"] {
+                assert!(!failure.contains(odd), "{failure}");
+            }
+        }
+    }
+    let failure = parse(&pin(), &["optimizer.momentum=1.0"]).unwrap_err();
+    assert!(failure.ends_with("optimizer.momentum is 1, expected 0 to 0.9999"), "{failure}");
+    let failure = parse(&pin(), &["schedule.learning_rate=0.0"]).unwrap_err();
+    assert!(
+        failure.ends_with("schedule.learning_rate is 0, expected 1e-12 to 1000000"),
+        "{failure}"
+    );
 }

@@ -307,6 +307,11 @@ fn an_existing_run_folder_is_refused_and_left_alone() {
     assert!(matches!(failure, RunError::Exists { .. }), "{failure}");
     assert!(failure.to_string().contains("hint: choose another --out"), "{failure}");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+    let file = out.join("notes.txt");
+    let failure =
+        run::start(&toy.recipe(&[]), &file, cpu(&Device::flex()), &mut observer).unwrap_err();
+    assert!(failure.to_string().contains("notes.txt: found a file, expected a folder"));
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
 }
 
 #[test]

@@ -116,7 +116,9 @@ def narrow(program: str, network: str) -> OrderedDict:
             continue
         # Neither sides of kernels, nor colours, nor classes are multiples of 16.
         sides = [side if side % 16 else side // 16 for side in shape]
-        state[f"module.{name}"] = tensor(name, *sides)
+        values = tensor(name, *sides)
+        # A variance is not negative.
+        state[f"module.{name}"] = values.abs() if name.endswith(".running_var") else values
     return state
 
 

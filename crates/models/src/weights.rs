@@ -45,9 +45,39 @@ pub enum WeightsError {
         /// Why.
         reason: String,
     },
+    /// The file is one of PyTorch.
+    #[error("{}: found a file of PyTorch, expected a safetensors file; hint: `train import` makes \
+             one of it", path.display())]
+    PyTorch {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A tensor is of other numbers.
+    #[error("{}: tensor {name} is {found}, expected F32; hint: `train import` converts files of \
+             other programs", path.display())]
+    ElementType {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its element type in the file.
+        found: String,
+    },
+    /// A value is infinite or not a number.
+    #[error("{}: tensor {name} has a value {found}, expected finite numbers; hint: such a training \
+             went wrong, take an earlier file", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The first such value.
+        found: f32,
+    },
     /// A tensor is in no place of the model.
-    #[error("{}: tensor {name} is not one of the model's; hint: the file belongs to another model \
-             than the recipe's, or `train import` has not been over it", path.display())]
+    #[error("{}: tensor {name} is not one of the model's; hint: `train import` gives weights of \
+             other programs the names of the recipe's model; if it made this file, that was for \
+             another model", path.display())]
     Unexpected {
         /// The file.
         path: PathBuf,
@@ -81,6 +111,20 @@ pub enum WeightsError {
     /// The tensors cannot be serialised.
     #[error("cannot serialise tensors: {0}")]
     Serialize(String),
+}
+
+/// Refuses values that are infinite or not a number.
+///
+/// # Errors
+/// The first tensor with one; `path` is named as the source.
+pub fn require_finite(named: &NamedTensors, path: &Path) -> Result<(), WeightsError> {
+    for (name, tensor) in named {
+        if let Some(&found) = tensor.values.iter().find(|value| !value.is_finite()) {
+            let (path, name) = (path.to_owned(), name.clone());
+            return Err(WeightsError::NotFinite { path, name, found });
+        }
+    }
+    Ok(())
 }
 
 /// Reads a tensor from its device.
@@ -229,6 +273,9 @@ pub fn parse(
     bytes: &[u8],
     path: &Path,
 ) -> Result<(NamedTensors, BTreeMap<String, String>), WeightsError> {
+    if is_of_pytorch(bytes) {
+        return Err(WeightsError::PyTorch { path: path.to_owned() });
+    }
     let format = |reason: String| WeightsError::Format { path: path.to_owned(), reason };
     let (_, header) =
         SafeTensors::read_metadata(bytes).map_err(|error| format(error.to_string()))?;
@@ -237,11 +284,22 @@ pub fn parse(
     let mut named = NamedTensors::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
-            return Err(format(format!("tensor {name} is {:?}, expected F32", view.dtype())));
+            return Err(WeightsError::ElementType {
+                path: path.to_owned(),
+                name: name.to_owned(),
+                found: format!("{:?}", view.dtype()),
+            });
         }
         let values =
             view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         named.insert(name.to_owned(), HostTensor { shape: view.shape().to_vec(), values });
     }
     Ok((named, metadata))
+}
+
+/// Whether a file begins as `torch.save` has begun them: a zip archive, a tar archive or a pickle.
+fn is_of_pytorch(bytes: &[u8]) -> bool {
+    // A length of a header may begin like a pickle, and an opening brace follows it.
+    let is_pickle = bytes.first() == Some(&0x80) && bytes.get(8) != Some(&b'{');
+    bytes.starts_with(b"PK\x03\x04") || bytes.get(257..262) == Some(b"ustar") || is_pickle
 }

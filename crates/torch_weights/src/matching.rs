@@ -1,10 +1,13 @@
 //! Which tensors of a file are those of a network.
 
+mod report;
+
 use std::collections::BTreeMap;
 
 use models::weights::NamedTensors;
 
 use crate::naming::{NAMINGS, Naming};
+pub use report::{Allowed, Ignored, MatchReport, Matched, Mismatched, Unmatched};
 
 /// Layers of a backbone in the reference's names.
 const BACKBONE: [&str; 5] = ["layer0.", "layer1.", "layer2.", "layer3.", "layer4."];
@@ -20,94 +23,6 @@ pub enum Scope {
     Whole,
     /// The backbone; heads are left out, also those of another model that the file has.
     Backbone,
-}
-
-/// A tensor of the file that is one of the network's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Matched {
-    /// Its name in the network.
-    pub name: String,
-    /// Its name in the file.
-    pub source: String,
-}
-
-/// A tensor of the network that the file does not have, or a tensor of the file that the network
-/// does not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unmatched {
-    /// Its name where it is.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-}
-
-/// A tensor with another shape in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatched {
-    /// Its name in the network.
-    pub name: String,
-    /// Its name in the file.
-    pub source: String,
-    /// Its shape in the file.
-    pub found: Vec<usize>,
-    /// Its shape in the network.
-    pub expected: Vec<usize>,
-}
-
-/// A tensor of the file that no network needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ignored {
-    /// Its name in the file.
-    pub source: String,
-    /// Why it is not needed.
-    pub reason: &'static str,
-}
-
-/// What became of each tensor of the file and of the network.
-#[derive(Clone, Debug)]
-pub struct MatchReport {
-    /// Whose names the file has.
-    pub naming: &'static Naming,
-    /// Taken over.
-    pub matched: Vec<Matched>,
-    /// In the network alone.
-    pub missing: Vec<Unmatched>,
-    /// In the file alone; also a second tensor for the same place.
-    pub unexpected: Vec<Unmatched>,
-    /// In both, with different shapes; not taken over.
-    pub mismatched: Vec<Mismatched>,
-    /// In the file alone, for a known reason.
-    pub ignored: Vec<Ignored>,
-    /// Taken over, in the network's names, with a value that is infinite or not a number.
-    pub not_finite: Vec<String>,
-}
-
-/// Name prefixes (the network's, or the file's for `unexpected`) of what is no surprise.
-#[derive(Clone, Debug, Default)]
-pub struct Allowed {
-    /// Tensors that the file may lack.
-    pub missing: Vec<String>,
-    /// Tensors that the file may have beyond the network's.
-    pub unexpected: Vec<String>,
-    /// Tensors that may have other shapes, and are then left out.
-    pub mismatched: Vec<String>,
-}
-
-impl MatchReport {
-    /// Number of missing, unexpected and mismatched tensors that are not allowed, and of those
-    /// that are not finite.
-    #[must_use]
-    pub fn surprises(&self, allowed: &Allowed) -> usize {
-        let is_surprise = |name: &str, prefixes: &[String]| {
-            !prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
-        };
-        let missing = self.missing.iter().filter(|at| is_surprise(&at.name, &allowed.missing));
-        let unexpected =
-            self.unexpected.iter().filter(|at| is_surprise(&at.name, &allowed.unexpected));
-        let mismatched =
-            self.mismatched.iter().filter(|at| is_surprise(&at.name, &allowed.mismatched));
-        missing.count() + unexpected.count() + mismatched.count() + self.not_finite.len()
-    }
 }
 
 /// Gives the tensors of a file the names of a network.
@@ -128,15 +43,8 @@ pub fn match_tensors(
     };
     // The last of equals is taken, and the first is to win.
     let best = NAMINGS.into_iter().rev().max_by_key(|naming| known(naming));
-    let mut report = MatchReport {
-        naming: best.unwrap_or(NAMINGS[0]),
-        matched: Vec::new(),
-        missing: Vec::new(),
-        unexpected: Vec::new(),
-        mismatched: Vec::new(),
-        ignored: Vec::new(),
-        not_finite: Vec::new(),
-    };
+    let recognised = Naming::recognised(tensors.keys().map(String::as_str));
+    let mut report = MatchReport::new(best.unwrap_or(NAMINGS[0]), recognised);
     let mut fitting = NamedTensors::new();
     let mut sources = BTreeMap::new();
     for (source, tensor) in tensors {
@@ -155,10 +63,7 @@ pub fn match_tensors(
         {
             sources.insert(name.clone(), source.clone());
             if tensor.shape == shape {
-                if tensor.values.iter().any(|value| !value.is_finite()) {
-                    report.not_finite.push(name.clone());
-                }
-                fitting.insert(name, tensor);
+                report.take(name, tensor, &mut fitting);
             } else {
                 let (found, expected) = (tensor.shape, shape.to_vec());
                 report.mismatched.push(Mismatched { name, source, found, expected });
@@ -173,6 +78,7 @@ pub fn match_tensors(
             Some(source) if fitting.contains_key(name) => {
                 report.matched.push(Matched { name: name.clone(), source });
             }
+            // Its shape is another, or nothing is in it.
             Some(_) => {}
         }
     }
@@ -205,7 +111,7 @@ fn is_wanted(name: &str, scope: Scope) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use models::weights::HostTensor;
+    use models::weights::{HostTensor, MEMORY_KEY};
 
     use super::*;
 
@@ -345,5 +251,51 @@ mod tests {
         let all = || vec![String::new()];
         let allowed = Allowed { missing: all(), unexpected: all(), mismatched: all() };
         assert_eq!(report.surprises(&allowed), 1);
+    }
+
+    #[test]
+    fn a_variance_below_zero_cannot_be_allowed() {
+        let name = "layer0.1.running_var";
+        let mut file = tensors(&[(name, &[2])]);
+        let expected = [(name.to_owned(), vec![2])];
+        let (_, report) = match_tensors(&expected, file.clone(), Scope::Whole);
+        assert_eq!((report.negative.len(), report.surprises(&Allowed::default())), (0, 0));
+        file.get_mut(name).unwrap().values[1] = -1e-9;
+        let (_, report) = match_tensors(&expected, file, Scope::Whole);
+        assert_eq!(report.negative, [name]);
+        let allowed = Allowed { missing: vec![String::new()], ..Allowed::default() };
+        assert_eq!(report.surprises(&allowed), 1);
+    }
+
+    #[test]
+    fn a_memory_of_zeros_is_left_out_where_it_may_be_missing() {
+        let mut file = tensors(&[(MEMORY_KEY, &[2, 3])]);
+        let expected = [(MEMORY_KEY.to_owned(), vec![2, 3])];
+        // The slot of an absent class is zero, and the others are not.
+        file.get_mut(MEMORY_KEY).unwrap().values[..3].fill(0.0);
+        let (fitting, report) = match_tensors(&expected, file.clone(), Scope::Whole);
+        assert!(fitting.contains_key(MEMORY_KEY) && report.unfilled.is_empty());
+        file.get_mut(MEMORY_KEY).unwrap().values.fill(0.0);
+        let (fitting, report) = match_tensors(&expected, file, Scope::Whole);
+        assert!(fitting.is_empty());
+        assert_eq!((&report.unfilled[..], report.matched.len()), (&[MEMORY_KEY.to_owned()][..], 0));
+        assert_eq!(report.surprises(&Allowed::default()), 1);
+        let allowed = Allowed { missing: vec!["memory".to_owned()], ..Allowed::default() };
+        assert_eq!(report.surprises(&allowed), 0);
+        assert!(report.unused(&allowed).is_empty());
+    }
+
+    #[test]
+    fn prefixes_that_no_name_has_are_told_by_their_kind() {
+        let file = tensors(&[("layer0.0.weight", &[2, 3]), ("extra", &[1])]);
+        let (_, report) = match_tensors(&expected(), file, Scope::Whole);
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let allowed = Allowed {
+            missing: words(&["final", "finale", "layer0.1"]),
+            unexpected: words(&["extra", "layer"]),
+            mismatched: words(&["extra"]),
+        };
+        let unused = [("missing", "finale"), ("unexpected", "layer"), ("mismatched", "extra")];
+        assert_eq!(report.unused(&allowed), unused);
     }
 }

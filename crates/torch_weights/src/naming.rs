@@ -2,6 +2,8 @@
 //!
 //! To add a naming: a constant here, and a line in [`NAMINGS`].
 
+use models::backbone::BackboneName;
+
 /// A way to name the tensors of a network.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Naming {
@@ -11,6 +13,10 @@ pub struct Naming {
     pub prefixes: &'static [(&'static str, &'static str)],
     /// How the names of its classifier begin, which segmentation has no use for.
     pub classifier: Option<&'static str>,
+    /// How a name begins that every file of it has, and no file of another.
+    pub mark: Option<&'static str>,
+    /// The backbones that it is of, as recipes and flags call them.
+    pub backbones: &'static str,
 }
 
 /// The known namings. Where two fit a file equally well, the first counts.
@@ -18,7 +24,13 @@ pub const NAMINGS: [&Naming; 4] =
     [&REFERENCE, &TORCHVISION_RESNET, &TORCHVISION_MOBILENET_V2, &TORCHVISION_SHUFFLENET_V2];
 
 /// The reference's names, which are ours.
-pub const REFERENCE: Naming = Naming { label: "the reference", prefixes: &[], classifier: None };
+pub const REFERENCE: Naming = Naming {
+    label: "the reference",
+    prefixes: &[],
+    classifier: None,
+    mark: None,
+    backbones: "any",
+};
 
 /// ResNet and ResNeXt of torchvision.
 ///
@@ -27,6 +39,8 @@ pub const TORCHVISION_RESNET: Naming = Naming {
     label: "torchvision's ResNet",
     prefixes: &[("conv1.", "layer0.0."), ("bn1.", "layer0.1.")],
     classifier: Some("fc."),
+    mark: Some("bn1."),
+    backbones: "resnet18, resnet34, resnet50, resnet101, resnet152 or resnext50_32x4d",
 };
 
 /// MobileNetV2 of torchvision, whose 19 features the reference parts into five layers.
@@ -56,6 +70,8 @@ pub const TORCHVISION_MOBILENET_V2: Naming = Naming {
         ("features.18.", "layer4.0."),
     ],
     classifier: Some("classifier."),
+    mark: Some("features.18.0."),
+    backbones: "mobilenet_v2",
 };
 
 /// ShuffleNetV2 of torchvision.
@@ -71,9 +87,32 @@ pub const TORCHVISION_SHUFFLENET_V2: Naming = Naming {
         ("conv5.", "layer4.layer."),
     ],
     classifier: Some("fc."),
+    mark: Some("stage4."),
+    backbones: "shufflenet_v2_x1_0",
 };
 
 impl Naming {
+    /// The naming of torchvision whose mark is among `names`.
+    pub(crate) fn recognised<'a>(
+        mut names: impl Iterator<Item = &'a str>,
+    ) -> Option<&'static Self> {
+        names.find_map(|name| {
+            let name = without_module(name);
+            NAMINGS.into_iter().find(|at| at.mark.is_some_and(|mark| name.starts_with(mark)))
+        })
+    }
+
+    /// Whether `backbone` is one that it is of.
+    #[must_use]
+    pub fn is_of(&self, backbone: BackboneName) -> bool {
+        let theirs = match backbone {
+            BackboneName::MobileNetV2 => &TORCHVISION_MOBILENET_V2,
+            BackboneName::ShuffleNetV2 => &TORCHVISION_SHUFFLENET_V2,
+            _ => &TORCHVISION_RESNET,
+        };
+        self.label == REFERENCE.label || self.label == theirs.label
+    }
+
     /// The reference's name for `name`, which may begin with `module.`, as under
     /// `DistributedDataParallel`.
     #[must_use]

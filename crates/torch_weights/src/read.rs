@@ -1,5 +1,6 @@
 //! Reads a weights file of any known kind.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,8 @@ pub struct WeightsFile {
     /// Its tensors, under the file's names; the memory that the reference saves beside its
     /// `state_dict` is [`models::weights::MEMORY_KEY`]. Numbers of other types are rounded to f32.
     pub tensors: NamedTensors,
+    /// The metadata of a safetensors file.
+    pub metadata: BTreeMap<String, String>,
     /// What else it holds, in a few words each, such as `epoch = 3` or `optimizer`. As the names of
     /// `tensors` they are a stranger's: [`shown`](fn@crate::shown) makes them fit to be printed.
     pub not_read: Vec<String>,
@@ -120,8 +123,10 @@ pub fn read_bytes(bytes: &[u8], path: &Path, key: Option<&str>) -> Result<Weight
     let path = || path.to_owned();
     let format = Format::detect(bytes).ok_or_else(|| ReadError::UnknownFormat { path: path() })?;
     let damaged = |reason| ReadError::Damaged { path: path(), format, reason };
+    let mut metadata = BTreeMap::new();
     let Contents { tensors, not_read } = if format == Format::Safetensors {
-        let tensors = safetensors_file::tensors(bytes).map_err(damaged)?;
+        let (tensors, read) = safetensors_file::tensors(bytes).map_err(damaged)?;
+        metadata = read;
         Contents { tensors, not_read: Vec::new() }
     } else {
         let container = open(format, bytes).map_err(|fault| match fault {
@@ -139,5 +144,5 @@ pub fn read_bytes(bytes: &[u8], path: &Path, key: Option<&str>) -> Result<Weight
         })?
     };
     let blake3 = blake3::hash(bytes).to_hex().to_string();
-    Ok(WeightsFile { format, blake3, tensors, not_read })
+    Ok(WeightsFile { format, blake3, tensors, metadata, not_read })
 }

@@ -1,19 +1,25 @@
 //! Tensors of a safetensors file, of any element type with a number per element.
 
+use std::collections::BTreeMap;
+
 use models::weights::{HostTensor, NamedTensors};
-use safetensors::tensor::{Dtype, SafeTensors};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors};
 
 use crate::containers::DAMAGED;
 use crate::element::Element;
 use crate::shown::{shown, shown_message};
 use crate::view::MAX_AXES;
 
-/// Reads all tensors.
-pub(crate) fn tensors(bytes: &[u8]) -> Result<NamedTensors, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| {
+/// Reads all tensors, and the metadata.
+pub(crate) fn tensors(bytes: &[u8]) -> Result<(NamedTensors, BTreeMap<String, String>), String> {
+    let wrong = |error: SafeTensorError| {
         let found = shown_message(&error.to_string());
         format!("found {found}, expected a header and its tensors end to end; {DAMAGED}")
-    })?;
+    };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(wrong)?;
+    let metadata = header.metadata().iter().flatten();
+    let metadata = metadata.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let file = SafeTensors::deserialize(bytes).map_err(wrong)?;
     let mut tensors = NamedTensors::new();
     for (name, view) in file.iter() {
         let axes = view.shape().len();
@@ -33,7 +39,7 @@ pub(crate) fn tensors(bytes: &[u8]) -> Result<NamedTensors, String> {
         let values = element.numbers(view.data());
         tensors.insert(name.to_owned(), HostTensor { shape: view.shape().to_vec(), values });
     }
-    Ok(tensors)
+    Ok((tensors, metadata))
 }
 
 fn element(dtype: Dtype) -> Option<Element> {

@@ -1,4 +1,6 @@
-//! Training state on disk: one safetensors file, replaced as a whole.
+//! Training state on disk: one safetensors file with a digest, replaced as a whole.
+
+mod record;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,11 +13,11 @@ use models::weights::{self, HostTensor, MEMORY_KEY, NamedTensors, WeightsError};
 
 use crate::memory_history::MemoryHistory;
 use crate::state::State;
+use record::RECORD_KEY;
 
 /// Name of the checkpoint in a run folder.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
-const STEP_KEY: &str = "pinmem.step";
 const MOMENTUM_PREFIX: &str = "momentum.";
 /// Prefix of the pairs that ISW whitens, one mask for each layer.
 const SENSITIVE_PAIRS_PREFIX: &str = "pinmem.sensitive_pairs.";
@@ -27,12 +29,24 @@ pub enum CheckpointError {
     /// The weights are not those of the model.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The file has no step.
-    #[error("{}: found no step in the metadata, expected `{STEP_KEY}`; hint: this is not a \
-             checkpoint of a run", path.display())]
-    NoStep {
+    /// The file says neither its step nor its digest.
+    #[error("{}: found no step and digest in the metadata, expected `{RECORD_KEY}`; hint: this is \
+             not a checkpoint of a run, or it is damaged", path.display())]
+    NoRecord {
         /// The file.
         path: std::path::PathBuf,
+    },
+    /// The file is not as it was saved.
+    #[error("{}: found a content with BLAKE3 {found}, expected {expected}, with which it was \
+             saved; hint: the file was damaged or changed, put a copy of it back or start a new \
+             run", path.display())]
+    Damaged {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Digest of what it holds.
+        found: String,
+        /// Digest of what was saved.
+        expected: String,
     },
     /// A stored mask is not one.
     #[error("{}: tensor {name}: {source}", path.display())]
@@ -74,19 +88,52 @@ pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), Checkpo
     if let Some(history) = &state.memory_history {
         named.extend(history.named_tensors());
     }
-    let metadata = BTreeMap::from([(STEP_KEY.to_owned(), state.step.to_string())]);
-    let bytes = weights::serialize(&named, &metadata)?;
-    whole_file::write(path, &bytes)
+    whole_file::write(path, &encode(&named, state.step)?)
         .map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
+}
+
+/// The bytes of a checkpoint after `step` steps, with the digest of its tensors.
+///
+/// # Errors
+/// If the tensors cannot be serialised.
+pub fn encode(named: &NamedTensors, step: u64) -> Result<Vec<u8>, WeightsError> {
+    weights::serialize(named, &record::metadata(named, step))
+}
+
+/// The tensors of a checkpoint, which are those that were saved, and the steps that were taken.
+///
+/// # Errors
+/// If the file is missing or damaged, or a value is not finite.
+pub fn read(path: &Path) -> Result<(NamedTensors, u64), CheckpointError> {
+    let (named, metadata) = weights::read(path)?;
+    let step = record::verified_step(&named, &metadata, path)?;
+    weights::require_finite(&named, path)?;
+    Ok((named, step))
+}
+
+/// Refuses tensors of a safetensors file that were those of a checkpoint and are not any more.
+///
+/// Files that are no checkpoints, by their metadata, say nothing of that.
+///
+/// # Errors
+/// If the file was damaged or changed; `path` is named as it.
+pub fn verify(
+    named: &NamedTensors,
+    metadata: &BTreeMap<String, String>,
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    match metadata.contains_key(RECORD_KEY) {
+        true => record::verified_step(named, metadata, path).map(drop),
+        false => Ok(()),
+    }
 }
 
 /// Reads what [`save`] wrote, bit for bit.
 ///
 /// # Errors
-/// If the file is missing, damaged, or of another model.
+/// If the file is missing, damaged, not finite, or of another model.
 pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, CheckpointError> {
-    let (named, metadata) = weights::read(path)?;
-    let step = step(path, &metadata)?;
+    let (named, step) = read(path)?;
     let layout = &network.layout;
     let (parameters, statistics) = weights::upload(layout, &named, path, device)?;
     let momentum = layout
@@ -140,16 +187,108 @@ fn sensitive_pairs(
     channels.into_iter().enumerate().map(read).collect::<Result<_, _>>().map(Some)
 }
 
-/// Steps that a checkpoint's metadata says were taken; `path` is named in errors.
-pub(crate) fn step(
-    path: &Path,
-    metadata: &BTreeMap<String, String>,
-) -> Result<u64, CheckpointError> {
-    let step = metadata.get(STEP_KEY).and_then(|step| step.parse().ok());
-    step.ok_or_else(|| CheckpointError::NoStep { path: path.to_owned() })
-}
-
 fn upload(values: &[f32], device: &Device) -> Tensor<1> {
     let values: Vec<f64> = values.iter().map(|&x| f64::from(x)).collect();
     tensor_from(&values, device, DType::F32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use models::network::NetworkConfig;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn network() -> Network {
+        let config = NetworkConfig::deeplab_v3_plus_resnet50(2, true);
+        Network::new(NetworkConfig { blocks: Some([1; 4]), width_divisor: 16, ..config })
+    }
+
+    fn state(network: &Network) -> State {
+        let mut state = State::new(network, 7, &Device::flex(), DType::F32);
+        state.memory_history = state.memory.as_ref().map(MemoryHistory::new);
+        state.step = 5;
+        state
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_among_the_tensors_or_in_the_step_is_refused() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join(CHECKPOINT_FILE);
+        let network = network();
+        let device = Device::flex();
+        save(&path, &network, &state(&network)).unwrap();
+        assert_eq!(load(&path, &network, &device).unwrap().step, 5);
+        let whole = fs::read(&path).unwrap();
+        let header = 8 + u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize;
+        let step = whole.windows(9).position(|part| part == b"step\\\":5,").unwrap() + 7;
+        let places = [header, (header + whole.len()) / 2, whole.len() - 1];
+        for at in places.into_iter().chain([step]) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            fs::write(&path, &damaged).unwrap();
+            let error = load(&path, &network, &device).unwrap_err();
+            assert!(matches!(error, CheckpointError::Damaged { .. }), "byte {at}: {error}");
+            assert!(error.to_string().contains("checkpoint.safetensors: found"), "{error}");
+        }
+    }
+
+    #[test]
+    fn tensors_of_other_names_or_shapes_or_without_a_digest_are_refused() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join(CHECKPOINT_FILE);
+        let tensor = |value| HostTensor { shape: vec![1], values: vec![value] };
+        let names = |[first, second]: [&str; 2]| {
+            let tensors = [(first.to_owned(), tensor(1.0)), (second.to_owned(), tensor(2.0))];
+            NamedTensors::from(tensors)
+        };
+        let (saved, renamed) = (names(["a", "bc"]), names(["ab", "c"]));
+        let mut reshaped = saved.clone();
+        reshaped.values_mut().for_each(|tensor| tensor.shape = vec![1, 1]);
+        fs::write(&path, encode(&saved, 3).unwrap()).unwrap();
+        assert_eq!(read(&path).unwrap(), (saved.clone(), 3));
+        let metadata = record::metadata(&saved, 3);
+        for changed in [renamed, reshaped] {
+            fs::write(&path, weights::serialize(&changed, &metadata).unwrap()).unwrap();
+            let error = read(&path).unwrap_err();
+            assert!(matches!(error, CheckpointError::Damaged { .. }), "{error}");
+        }
+        fs::write(&path, weights::serialize(&saved, &BTreeMap::new()).unwrap()).unwrap();
+        let error = read(&path).unwrap_err();
+        assert!(matches!(error, CheckpointError::NoRecord { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_part_that_is_no_number_is_refused_by_its_name() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join(CHECKPOINT_FILE);
+        let network = network();
+        let wrong = |x: &Tensor<1>, value: f32| x.clone() * 0.0 + value;
+        let layout = &network.layout;
+        let (parameter, statistic) = (&layout.parameters[3].name, &layout.statistics()[1].variance);
+        type Change<'a> = &'a dyn Fn(&mut State);
+        let changes: [(&str, Change<'_>); 4] = [
+            (parameter, &|state| state.parameters[3] = wrong(&state.parameters[3], f32::NAN)),
+            (&format!("{MOMENTUM_PREFIX}{parameter}"), &|state| {
+                state.momentum[3] = wrong(&state.momentum[3], f32::INFINITY);
+            }),
+            (statistic, &|state| {
+                let variance = &mut state.statistics[1].variance;
+                *variance = wrong(variance, f32::NEG_INFINITY);
+            }),
+            (MEMORY_KEY, &|state| state.memory = state.memory.take().map(|x| x + f32::NAN)),
+        ];
+        for (expected, change) in changes {
+            let mut state = state(&network);
+            change(&mut state);
+            save(&path, &network, &state).unwrap();
+            let error = load(&path, &network, &Device::flex()).unwrap_err();
+            let CheckpointError::Weights(WeightsError::NotFinite { name, .. }) = &error else {
+                panic!("{expected}: {error}")
+            };
+            assert_eq!(name, expected);
+        }
+    }
 }

@@ -36,7 +36,7 @@ impl InitialWeights {
     ///
     /// # Errors
     /// If the file cannot be read, has no tensor, or has one of another shape or of another
-    /// network. It may have fewer than the network.
+    /// network, or with a value that is not finite. It may have fewer than the network.
     pub fn read(
         path: &Path,
         layout: &Layout,
@@ -57,6 +57,7 @@ impl InitialWeights {
             })?;
             weights::find(&tensors, path, name, shape)?;
         }
+        weights::require_finite(&tensors, path)?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let blake3 = blake3::hash(&bytes).to_hex().to_string();
         Ok(Self { facts: WeightsFacts { file, blake3 }, tensors })
@@ -167,8 +168,43 @@ mod tests {
         assert!(matches!(error, WeightsError::Shape { .. }), "{error}");
         let error = one("conv1.weight", &[4, 3, 7, 7]);
         assert!(matches!(error, WeightsError::Unexpected { .. }), "{error}");
-        assert!(error.to_string().contains("train import"), "{error}");
+        assert!(error.to_string().contains("hint: `train import`"), "{error}");
         let error = read(&NamedTensors::new()).unwrap_err();
         assert!(error.to_string().contains("holds no tensor"), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_is_refused_with_its_tensor() {
+        let mut variance = tensor(&[4], 1.0);
+        variance.values[2] = f32::INFINITY;
+        let name = "layer1.0.bn2.running_var";
+        let error = read(&NamedTensors::from([(name.to_owned(), variance)])).unwrap_err();
+        assert!(matches!(&error, WeightsError::NotFinite { name: found, .. } if found == name));
+        assert!(error.to_string().contains("has a value inf, expected finite"), "{error}");
+    }
+
+    #[test]
+    fn files_that_train_import_has_not_been_over_are_sent_there() {
+        use safetensors::tensor::{Dtype, TensorView};
+
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("resnet50.pth");
+        // A count of batches, as torchvision's files have them.
+        let count = TensorView::new(Dtype::I64, vec![], &[7, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+        let counts = [("bn1.num_batches_tracked", count)];
+        let mut tar = vec![0; 512];
+        tar[257..262].copy_from_slice(b"ustar");
+        for (bytes, expected) in [
+            (b"PK\x03\x04 and so on".to_vec(), "found a file of PyTorch"),
+            (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j".to_vec(), "found a file of PyTorch"),
+            (tar, "found a file of PyTorch"),
+            (safetensors::serialize(counts, None).unwrap(), "bn1.num_batches_tracked is I64"),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            let error = InitialWeights::read(&path, &network().layout, None).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(expected), "{error}");
+            assert!(error.contains("hint: `train import`"), "{error}");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod data;
 mod isw;
 mod method_check;
 mod overrides;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -177,8 +178,9 @@ impl Recipe {
         overrides: &[String],
     ) -> Result<Self, RecipeError> {
         let parse = |reason: String| RecipeError::Parse { path: path.to_owned(), reason };
-        let mut table: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| parse(error.to_string()))?;
+        let mut table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| parse(words::of_text(&error.to_string())))?;
         let (presets, overrides): (Vec<_>, Vec<_>) =
             overrides.iter().partition(|text| text.starts_with(PRESET_OVERRIDE));
         for text in presets {
@@ -192,7 +194,7 @@ impl Recipe {
         }
         expand_isw(&mut table).map_err(&parse)?;
         let mut recipe: Self = serde_path_to_error::deserialize(toml::Value::Table(table))
-            .map_err(|error| parse(in_words(&error)))?;
+            .map_err(|error| parse(words::of_key(&error)))?;
         // Absolute, since the resolved recipe is read again from the run folder.
         let resolve = |path: &mut PathBuf| {
             let joined = folder.join(&*path);
@@ -239,20 +241,4 @@ impl Recipe {
             update_network: self.method.update_network,
         }
     }
-}
-
-/// The key and what is wrong with it, in words of TOML rather than of Rust.
-fn in_words(error: &serde_path_to_error::Error<toml::de::Error>) -> String {
-    let key = error.path().to_string();
-    let mut reason = error.inner().message().to_owned();
-    for whole in ["usize", "u64", "u32"] {
-        reason = reason.replace(&format!("expected {whole}"), "expected a whole number, 0 or more");
-    }
-    for number in ["f64", "f32"] {
-        reason = reason.replace(&format!("expected {number}"), "expected a number");
-    }
-    if let Some((before, _)) = reason.split_once("expected struct") {
-        reason = format!("{before}expected a table");
-    }
-    if key == "." { reason } else { format!("{key}: {reason}") }
 }

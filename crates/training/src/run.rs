@@ -27,9 +27,10 @@ use models::weights::WeightsError;
 use shard_store::{StoreError, StoreOptions};
 
 use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
-use crate::loading::LoadingLine;
+use crate::loading::{LOADING_FILE, LoadingLine};
+use crate::memory_history::MEMORY_FILE;
 use crate::method::ReadWeights;
-use crate::metrics::MetricsLine;
+use crate::metrics::{METRICS_FILE, MetricsLine};
 use crate::recipe::{Recipe, RecipeError};
 
 pub use facts::{RunFacts, SourceFacts};
@@ -43,6 +44,10 @@ pub const RECIPE_FILE: &str = "recipe.toml";
 /// Name of the facts in a run folder.
 pub const FACTS_FILE: &str = "run.json";
 
+/// Every file of a run folder but its lock.
+pub const FILES: [&str; 6] =
+    [RECIPE_FILE, FACTS_FILE, CHECKPOINT_FILE, METRICS_FILE, LOADING_FILE, MEMORY_FILE];
+
 /// What can go wrong in a run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -52,6 +57,13 @@ pub enum RunError {
              `train resume`", path.display())]
     Exists {
         /// The folder.
+        path: PathBuf,
+    },
+    /// The run folder is something else.
+    #[error("{}: found a file, expected a folder that is new or empty; hint: choose another --out",
+            path.display())]
+    NoFolder {
+        /// The file.
         path: PathBuf,
     },
     /// There is nothing to load yet.
@@ -220,6 +232,13 @@ pub fn resume(
 ) -> Result<(), RunError> {
     let (recipe, facts) = read_folder(out)?;
     let _lock = folder::lock(out)?;
+    if !out.join(CHECKPOINT_FILE).exists() {
+        tracing::warn!(
+            "{}: found no {CHECKPOINT_FILE}: the run was stopped before its first one, and begins \
+             anew at step 0",
+            out.display()
+        );
+    }
     let found = facts::gather(&recipe, &facts.device, machine.store)?;
     facts::require_equal(out, &found, &facts)?;
     train(&recipe, &facts, out, machine, observer)
@@ -236,6 +255,17 @@ pub struct TrainedRun {
     pub step: u64,
     /// The network.
     pub predictor: Predictor,
+}
+
+impl TrainedRun {
+    /// What to say of a run that has steps left, if it has.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<String> {
+        let (step, steps) = (self.step, self.recipe.steps);
+        (step < steps).then(|| {
+            format!("the run is not finished: its checkpoint is of step {step} of {steps}")
+        })
+    }
 }
 
 /// Loads the run in `dir` for evaluation.
@@ -273,8 +303,7 @@ fn read_folder(dir: &Path) -> Result<(Recipe, RunFacts), RunError> {
     let recipe = Recipe::load(&dir.join(RECIPE_FILE), &[])?;
     let path = dir.join(FACTS_FILE);
     let text = fs::read(&path).map_err(|source| RunError::File { path: path.clone(), source })?;
-    let facts = serde_json::from_slice(&text).map_err(|error| content(&path, error.to_string()))?;
-    Ok((recipe, facts))
+    Ok((recipe, facts::parse(&text, &path)?))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {

@@ -56,7 +56,8 @@ pub struct ScoreArguments {
     /// How images become predictions: whole, sliding or sliding-flip [default: the recipe's]
     #[arg(long, value_name = "NAME")]
     pub protocol: Option<String>,
-    /// Side of the sliding window in pixels [default: the recipe's]
+    /// Side of the sliding window in pixels, 32 to 8192; not with protocol whole [default: the
+    /// recipe's]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(32..=8192))]
     pub window: Option<u32>,
     /// What of each image is scored

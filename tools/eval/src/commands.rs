@@ -14,6 +14,7 @@ use shard_store::StoreOptions;
 use terminal::{Outcome, require_new_folder};
 use tracing::{info, warn};
 use training::metrics;
+use training::recipe::EvaluationRecipe;
 use training::run::{self, TrainedRun};
 
 use crate::cli::{Cli, Command, ScoreArguments};
@@ -40,13 +41,10 @@ fn score(cli: &ScoreArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         info!("{note}");
     }
     let run = run::load(&cli.run, &opened.device)?;
-    if run.step < run.recipe.steps {
-        warn!(
-            "the run is not finished: its checkpoint is of step {} of {}",
-            run.step, run.recipe.steps
-        );
+    if let Some(remark) = run.unfinished() {
+        warn!("{remark}");
     }
-    let protocol = protocol(cli, &run)?;
+    let protocol = protocol(cli, &run.recipe.evaluation)?;
     let targets = open_targets(&run, &cli.shards, &StoreOptions::from_environment()?)?;
     let view = cli.view.into();
     if view == View::ReleasedMapillary {
@@ -70,14 +68,22 @@ fn score(cli: &ScoreArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn protocol(cli: &ScoreArguments, run: &TrainedRun) -> anyhow::Result<InferenceProtocol> {
-    let settings = &run.recipe.evaluation;
+fn protocol(
+    cli: &ScoreArguments,
+    settings: &EvaluationRecipe,
+) -> anyhow::Result<InferenceProtocol> {
     let name = cli.protocol.as_deref().unwrap_or(&settings.protocol);
     let window = cli.window.map_or(settings.window, |side| [side, side]);
-    match InferenceProtocol::named(name, window) {
-        Some(protocol) => Ok(protocol),
-        None => bail!("--protocol {name}: unknown protocol, expected {NAMES}"),
+    let Some(protocol) = InferenceProtocol::named(name, window) else {
+        bail!("--protocol {name}: unknown protocol, expected {NAMES}");
+    };
+    if let (None, Some(side)) = (protocol.window, cli.window) {
+        bail!(
+            "--window {side}: protocol {name} takes the whole image, expected no --window; hint: \
+             --protocol sliding or sliding-flip has one"
+        );
     }
+    Ok(protocol)
 }
 
 fn report_of(
@@ -110,4 +116,33 @@ fn report_of(
         notes: Vec::new(),
         recipes: vec![(run.recipe.name.clone(), run.recipe.to_toml()?)],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_window_is_refused_where_the_protocol_has_none() {
+        let chosen = |recipes: &str, flags: &[&str]| {
+            let words = ["eval", "run", "--shards", "a", "--out", "o"];
+            let cli = Cli::try_parse_from(words.iter().chain(flags)).unwrap();
+            let protocol_of_recipe = recipes.to_owned();
+            let settings = EvaluationRecipe { protocol: protocol_of_recipe, window: [64, 96] };
+            protocol(&cli.score.unwrap(), &settings).map_err(|error| error.to_string())
+        };
+        let window = ["--window", "512"];
+        for (recipes, flags) in
+            [("whole", &window[..]), ("sliding", &["--window", "512", "--protocol", "whole"])]
+        {
+            let error = chosen(recipes, flags).unwrap_err();
+            assert!(error.contains("--window 512: protocol whole"), "{error}");
+            assert!(error.contains("hint: --protocol sliding"), "{error}");
+        }
+        assert_eq!(chosen("sliding", &window).unwrap().window, Some([512, 512]));
+        assert_eq!(chosen("sliding", &[]).unwrap().window, Some([64, 96]));
+        assert_eq!(chosen("sliding", &["--protocol", "whole"]).unwrap().window, None);
+    }
 }

@@ -25,3 +25,23 @@ fn an_unknown_option_ends_with_code_2_and_help_with_0() {
         assert_eq!(output.status.code(), Some(code), "{argument}");
     }
 }
+
+#[test]
+fn a_folder_that_cannot_be_made_is_found_before_the_run_is_looked_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("a file");
+    for (out, expected) in [
+        (file.join("out"), "file cannot be written"),
+        (file, "found a file, expected a folder that is new or empty"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_eval"))
+            .args(["no-run", "--shards", "nowhere", "--device", "cpu", "--out"])
+            .arg(&out)
+            .output()
+            .expect("eval runs");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+}

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, pipe};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use models::weights::{self, HostTensor, MEMORY_KEY, NamedTensors};
 use tempfile::TempDir;
+use training::checkpoint;
 
 /// The demo's recipe: its network at an eighth of the widths has slots of 32 channels.
 const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/demo_pin_the_memory.toml");
@@ -30,10 +31,14 @@ fn slots(count: usize, channels: usize, first: f32) -> HostTensor {
     HostTensor { shape: vec![count, channels], values }
 }
 
-fn write(path: &Path, tensors: &NamedTensors, metadata: &[(&str, &str)]) {
-    let metadata: BTreeMap<String, String> =
-        metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    fs::write(path, weights::serialize(tensors, &metadata).expect("bytes")).expect("a file");
+fn write(path: &Path, tensors: &NamedTensors) {
+    fs::write(path, weights::serialize(tensors, &BTreeMap::new()).expect("bytes")).expect("a file");
+}
+
+/// The checkpoint of step 5.
+fn write_checkpoint(run: &Path, tensors: &NamedTensors) {
+    let bytes = checkpoint::encode(tensors, 5).expect("bytes");
+    fs::write(run.join("checkpoint.safetensors"), bytes).expect("a file");
 }
 
 /// A run folder with what `eval memory` reads of it: two slots after five steps.
@@ -62,7 +67,7 @@ fn run_folder(root: &Path) -> PathBuf {
         ("history.logged_memory".to_owned(), slots(2, 32, 3.0)),
         ("history.slot_writes".to_owned(), writes),
     ]);
-    write(&run.join("checkpoint.safetensors"), &tensors, &[("pinmem.step", "5")]);
+    write_checkpoint(&run, &tensors);
     run
 }
 
@@ -108,7 +113,7 @@ fn a_file_of_weights_shows_norms_and_cosines_under_the_names_of_cityscapes() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("authors.safetensors");
     let memory = NamedTensors::from([(MEMORY_KEY.to_owned(), slots(19, 8, 0.0))]);
-    write(&path, &memory, &[]);
+    write(&path, &memory);
     let out = folder.path().join("out");
     let shown = text(&eval_memory(&path, &["--out", &out.display().to_string()]), 0);
     assert!(shown.contains("authors.safetensors: 19 slots of 8 channels"), "{shown}");
@@ -131,20 +136,88 @@ fn what_has_no_memory_ends_with_code_2_and_says_what_is_missing() {
     fs::write(run.join("recipe.toml"), recipe).expect("a file");
     fs::write(run.join("memory.jsonl"), "").expect("a file");
     let narrow = NamedTensors::from([(MEMORY_KEY.to_owned(), slots(2, 16, 1.0))]);
-    write(&run.join("checkpoint.safetensors"), &narrow, &[("pinmem.step", "5")]);
+    write_checkpoint(&run, &narrow);
     let message = text(&eval_memory(&run, &[]), 2);
     assert!(message.contains("has shape [2, 16], expected [2, 32]"), "{message}");
 
     let path = folder.path().join("backbone.safetensors");
     let other = NamedTensors::from([("layer0.0.weight".to_owned(), slots(2, 2, 0.0))]);
-    write(&path, &other, &[]);
+    write(&path, &other);
     let message = text(&eval_memory(&path, &[]), 2);
     assert!(message.contains("found no memory, expected memory.m_items"), "{message}");
     let flat = HostTensor { shape: vec![4], values: vec![1.0; 4] };
-    write(&path, &NamedTensors::from([(MEMORY_KEY.to_owned(), flat)]), &[]);
+    write(&path, &NamedTensors::from([(MEMORY_KEY.to_owned(), flat)]));
     let message = text(&eval_memory(&path, &[]), 2);
     assert!(message.contains("found memory.m_items of [4]"), "{message}");
 
     let message = text(&eval_memory(&folder.path().join("nowhere"), &[]), 2);
     assert!(message.contains("not a run folder"), "{message}");
+}
+
+/// Whatever becomes of the table, the folder holds the whole memory.
+#[track_caller]
+fn assert_written(out: &Path) {
+    let json = fs::read_to_string(out.join("memory.json")).expect("a file");
+    serde_json::from_str::<serde_json::Value>(&json).expect("JSON");
+    assert!(out.join("similarity.png").is_file());
+}
+
+fn eval_memory_to(path: &Path, out: &Path, stdout: impl Into<Stdio>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eval"));
+    command.arg("memory").arg(path).arg("--out").arg(out).arg("--json").stdout(stdout);
+    command.output().expect("eval runs")
+}
+
+#[test]
+fn a_reader_that_left_is_no_error_and_the_files_are_written() {
+    let folder = TempDir::new().expect("a folder");
+    let (reader, writer) = pipe().expect("a pipe");
+    drop(reader);
+    let out = folder.path().join("out");
+    let output = eval_memory_to(&run_folder(folder.path()), &out, writer);
+    text(&output, 0);
+    assert!(output.stderr.is_empty());
+    assert_written(&out);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_standard_output_is_an_error_that_names_it_once_the_files_are_written() {
+    let folder = TempDir::new().expect("a folder");
+    let full = fs::File::options().write(true).open("/dev/full").expect("a full device");
+    let out = folder.path().join("out");
+    let message = text(&eval_memory_to(&run_folder(folder.path()), &out, full), 2);
+    assert!(message.contains("standard output: cannot be written"), "{message}");
+    assert_written(&out);
+}
+
+#[test]
+fn a_memory_that_is_no_number_or_was_changed_is_refused() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("nan.safetensors");
+    let mut memory = slots(2, 8, 0.0);
+    memory.values[3] = f32::NAN;
+    write(&path, &NamedTensors::from([(MEMORY_KEY.to_owned(), memory)]));
+    let message = text(&eval_memory(&path, &[]), 2);
+    assert!(message.contains("tensor memory.m_items has a value NaN"), "{message}");
+
+    let run = run_folder(folder.path());
+    let checkpoint = run.join("checkpoint.safetensors");
+    let mut bytes = fs::read(&checkpoint).expect("a file");
+    *bytes.last_mut().expect("a byte") ^= 1;
+    fs::write(&checkpoint, bytes).expect("a file");
+    for path in [&run, &checkpoint] {
+        let message = text(&eval_memory(path, &[]), 2);
+        let expected = "checkpoint.safetensors: found a content with BLAKE3";
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_file_of_pytorch_is_sent_to_train_import() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("authors.pth");
+    fs::write(&path, b"PK\x03\x04").expect("a file");
+    let message = text(&eval_memory(&path, &[]), 2);
+    assert!(message.contains("hint: `train import` makes one of it"), "{message}");
 }

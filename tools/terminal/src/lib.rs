@@ -3,18 +3,18 @@
 //! Results go to standard output; logs and progress to standard error.
 #![forbid(unsafe_code)]
 
+mod paths;
 mod progress;
 mod results;
 
-use std::fs;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::anyhow;
 use tracing::{Level, error};
 
-pub use progress::Bar;
+pub use paths::{require_new_folder, require_output_file};
+pub use progress::{Bar, counted};
 use results::Results;
 
 /// How a command ended.
@@ -28,12 +28,21 @@ pub enum Outcome {
 
 /// Runs a program: results go to standard output, logs to standard error.
 ///
-/// A reader of the results that has enough and leaves, such as `head`, ends the program in peace.
+/// A reader of the results that has enough and leaves, such as `head`, changes nothing else: files
+/// are written and the exit code is the same. Results that cannot be written are an error, once all
+/// work is done.
 pub fn run(program: impl FnOnce(&mut dyn Write) -> anyhow::Result<Outcome>) -> ExitCode {
     init_logs();
     let mut results = Results::new(std::io::stdout().lock());
     let result = program(&mut results);
-    if results.reader_left() { ExitCode::SUCCESS } else { exit_code(&result) }
+    let written = results.finish();
+    let code = exit_code(&result);
+    match written {
+        Ok(()) => code,
+        Err(source) => exit_code(&Err(anyhow!(
+            "standard output: cannot be written: {source}; hint: is the disk full that it goes to?"
+        ))),
+    }
 }
 
 /// Sends logs to standard error, without time stamps.
@@ -70,22 +79,6 @@ fn message(failure: &anyhow::Error) -> String {
     })
 }
 
-/// Checks that a folder for results is new or empty.
-///
-/// # Errors
-/// If it holds something, is a file or cannot be read.
-pub fn require_new_folder(path: &Path) -> anyhow::Result<()> {
-    if !path.exists() {
-        return Ok(());
-    }
-    let empty = path.is_dir()
-        && fs::read_dir(path).with_context(|| path.display().to_string())?.next().is_none();
-    if !empty {
-        bail!("{}: already exists and is not empty; hint: choose another --out", path.display());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
@@ -98,16 +91,5 @@ mod tests {
         assert_eq!(message(&named), "a.shard: disk full");
         let new = anyhow!("disk full").context("a.shard");
         assert_eq!(message(&new), "a.shard: disk full");
-    }
-
-    #[test]
-    fn a_folder_that_holds_something_is_refused_and_a_new_or_empty_one_is_not() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(require_new_folder(folder.path()).is_ok());
-        assert!(require_new_folder(&folder.path().join("new")).is_ok());
-        let file = folder.path().join("file");
-        fs::write(&file, "x").unwrap();
-        assert!(require_new_folder(folder.path()).is_err());
-        assert!(require_new_folder(&file).is_err());
     }
 }

@@ -101,8 +101,9 @@ impl Bar {
     }
 }
 
-/// `1 sample`, `2 samples`; `1 batch`, `2 batches`.
-fn counted(count: u64, unit: &str) -> String {
+/// `1 sample`, `2 samples`; `1 batch`, `2 batches`; `unit` is a plural.
+#[must_use]
+pub fn counted(count: u64, unit: &str) -> String {
     let singular = match unit.strip_suffix("ches") {
         Some(_) => unit.strip_suffix("es"),
         None => unit.strip_suffix('s'),

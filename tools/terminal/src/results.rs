@@ -1,39 +1,51 @@
 //! Where results go, and whether anyone still reads them.
 
-use std::io::{ErrorKind, Result, Write};
+use std::io::{Error, ErrorKind, Result, Write};
 
-/// A writer that remembers whether its reader left.
+/// A writer whose failure ends no work: what a program does beside it, such as writing files, is
+/// done all the same, and the failure is told at the end.
 pub(crate) struct Results<W> {
     inner: W,
-    reader_left: bool,
+    failure: Option<Error>,
 }
 
 impl<W: Write> Results<W> {
     pub(crate) fn new(inner: W) -> Self {
-        Self { inner, reader_left: false }
+        Self { inner, failure: None }
     }
 
-    /// Whether a write failed because nobody reads any more.
-    pub(crate) fn reader_left(&self) -> bool {
-        self.reader_left
-    }
-
-    fn noted<T>(&mut self, result: Result<T>) -> Result<T> {
-        let broken = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
-        self.reader_left |= result.as_ref().err().is_some_and(broken);
-        result
+    /// Writes what is held back, and tells the first failure.
+    ///
+    /// A reader that has enough and leaves, such as `head`, is no failure.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        // The failure of the last write, if any, is kept like that of every other.
+        drop(self.flush());
+        match self.failure {
+            Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
 impl<W: Write> Write for Results<W> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        let result = self.inner.write(bytes);
-        self.noted(result)
+        if self.failure.is_some() {
+            return Ok(bytes.len());
+        }
+        match self.inner.write(bytes) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => {
+                self.failure = Some(error);
+                Ok(bytes.len())
+            }
+            result => result,
+        }
     }
 
     fn flush(&mut self) -> Result<()> {
-        let result = self.inner.flush();
-        self.noted(result)
+        if self.failure.is_none() {
+            self.failure = self.inner.flush().err();
+        }
+        Ok(())
     }
 }
 
@@ -41,11 +53,19 @@ impl<W: Write> Write for Results<W> {
 mod tests {
     use super::*;
 
-    struct Failing(ErrorKind);
+    /// Takes one byte, and fails from then on.
+    struct Failing {
+        kind: ErrorKind,
+        taken: Vec<u8>,
+    }
 
     impl Write for Failing {
-        fn write(&mut self, _: &[u8]) -> Result<usize> {
-            Err(self.0.into())
+        fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+            if self.taken.is_empty() {
+                self.taken.push(bytes[0]);
+                return Ok(1);
+            }
+            Err(self.kind.into())
         }
 
         fn flush(&mut self) -> Result<()> {
@@ -54,12 +74,23 @@ mod tests {
     }
 
     #[test]
-    fn only_a_broken_pipe_means_that_the_reader_left() {
-        for (kind, left) in [(ErrorKind::BrokenPipe, true), (ErrorKind::StorageFull, false)] {
-            let mut results = Results::new(Failing(kind));
-            assert!(!results.reader_left());
-            assert_eq!(results.write_all(b"x").unwrap_err().kind(), kind);
-            assert_eq!(results.reader_left(), left);
+    fn no_failure_stops_the_program_and_all_but_a_broken_pipe_are_told_at_the_end() {
+        for (kind, told) in [(ErrorKind::BrokenPipe, false), (ErrorKind::StorageFull, true)] {
+            let mut results = Results::new(Failing { kind, taken: Vec::new() });
+            results.write_all(b"a table").unwrap();
+            results.write_all(b"and more").unwrap();
+            assert_eq!(results.inner.taken, b"a");
+            let end = results.finish();
+            assert_eq!(end.err().map(|error| error.kind()), told.then_some(kind));
         }
+    }
+
+    #[test]
+    fn what_fails_only_when_it_is_flushed_is_told_too() {
+        let mut held =
+            std::io::BufWriter::new(Failing { kind: ErrorKind::StorageFull, taken: vec![0] });
+        held.write_all(b"held back").unwrap();
+        let end = Results::new(held).finish().unwrap_err();
+        assert_eq!(end.kind(), ErrorKind::StorageFull);
     }
 }

@@ -112,8 +112,8 @@ pub struct PreviewArguments {
 pub struct SummaryArguments {
     /// The recipe, such as recipes/camvid.toml, unless there is --model; its shards need not be there
     pub recipe: Option<PathBuf>,
-    /// Image in pixels, such as 1024x512 [default: the recipe's evaluation window; 2048x1024 without
-    /// a recipe]
+    /// Image in pixels, such as 1024x512, each side 1 to 65536 [default: the recipe's evaluation
+    /// window; 2048x1024 without a recipe]
     #[arg(long, value_name = "WxH", value_parser = pixels)]
     pub size: Option<Pixels>,
     /// Print JSON instead of tables
@@ -177,7 +177,8 @@ pub struct ExportArguments {
     /// The file to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// ONNX: image in pixels, such as 2048x1024 [default: the run's evaluation window]
+    /// ONNX: image in pixels, such as 2048x1024, each side 1 to 65536 [default: the run's evaluation
+    /// window]
     #[arg(long, value_name = "WxH", value_parser = pixels)]
     pub size: Option<Pixels>,
     /// ONNX: also write three drawn images and our logits for them, as safetensors, for a check
@@ -209,7 +210,9 @@ pub struct Pixels {
 fn pixels(text: &str) -> Result<Pixels, String> {
     let size = |text: &str| text.parse().ok().filter(|size| (1..=65_536).contains(size));
     let sizes = text.split_once('x').and_then(|(width, height)| size(width).zip(size(height)));
-    let (width, height) = sizes.ok_or("expected width x height in pixels, such as 2048x1024")?;
+    let (width, height) = sizes.ok_or(
+        "expected width x height in pixels, such as 2048x1024, each a whole number from 1 to 65536",
+    )?;
     Ok(Pixels { width, height })
 }
 
@@ -240,7 +243,8 @@ mod tests {
     fn a_size_is_two_whole_numbers_of_pixels() {
         assert_eq!(pixels("2048x1024"), Ok(Pixels { width: 2048, height: 1024 }));
         for wrong in ["2048", "2048x", "x1024", "0x8", "8x-1", "8x65537", "8x8x8", "8.5x8", ""] {
-            assert!(pixels(wrong).is_err(), "{wrong}");
+            let error = pixels(wrong).unwrap_err();
+            assert!(error.contains("from 1 to 65536"), "{wrong}");
         }
     }
 }

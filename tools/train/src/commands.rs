@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kernels::device::{self, DeviceChoice, OpenedDevice};
 use shard_store::StoreOptions;
-use terminal::Outcome;
+use terminal::{Outcome, counted};
 use tracing::info;
 use training::recipe::Recipe;
 use training::run::{self, Machine};
@@ -56,7 +56,8 @@ fn run_recipe(arguments: &RunArguments, out: &mut dyn Write) -> anyhow::Result<O
     let store = StoreOptions::from_environment()?;
     run::start(&recipe, &arguments.out, machine(&opened, &store), &mut observer)?;
     observer.finish();
-    writeln!(out, "{}: {} steps trained", arguments.out.display(), recipe.steps)?;
+    let steps = counted(recipe.steps, "steps");
+    writeln!(out, "{}: {steps} trained", arguments.out.display())?;
     Ok(Outcome::Done)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use evaluation::predictor::Predictor;
@@ -11,8 +11,8 @@ use models::onnx;
 use models::random::Stream;
 use models::trace::record;
 use models::weights::{self, MEMORY_KEY, NamedTensors, host_tensor, named_tensors};
-use terminal::Outcome;
-use tracing::info;
+use terminal::{Outcome, counted, require_output_file};
+use tracing::{info, warn};
 use training::run::{self, TrainedRun};
 
 use crate::cli::{ExportArguments, ExportFormat};
@@ -35,8 +35,12 @@ pub(crate) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> anyhow::R
     for (is_given, option) in options {
         ensure!(is_onnx || !is_given, "{option} belongs to --format onnx");
     }
+    require_free_places(arguments)?;
     let opened = opened(arguments.device)?;
     let mut trained = run::load(&arguments.run, &opened.device)?;
+    if let Some(remark) = trained.unfinished() {
+        warn!("{}: {remark}", arguments.run.display());
+    }
     let weights = all_weights(&trained.predictor);
     let path = arguments.out.display();
     match arguments.format {
@@ -45,7 +49,8 @@ pub(crate) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> anyhow::R
             let facts = serde_json::to_string(&facts(&trained))?;
             let metadata = BTreeMap::from([(FACTS_KEY.to_owned(), facts)]);
             write(&arguments.out, &weights::serialize(&weights, &metadata)?)?;
-            writeln!(out, "{path}: {} tensors after step {}", weights.len(), trained.step)?;
+            let tensors = counted(weights.len() as u64, "tensors");
+            writeln!(out, "{path}: {tensors} after step {}", trained.step)?;
         }
         ExportFormat::Onnx => {
             if trained.predictor.read.gumbel_seed.take().is_some() {
@@ -72,6 +77,19 @@ pub(crate) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> anyhow::R
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Refuses places of the run's own files, a place for both files, and those where none can be.
+fn require_free_places(arguments: &ExportArguments) -> anyhow::Result<()> {
+    let files: Vec<PathBuf> = run::FILES.iter().map(|file| arguments.run.join(file)).collect();
+    let mut taken: Vec<(&str, &Path)> =
+        files.iter().map(|file| ("a file of the run,", file.as_path())).collect();
+    require_output_file("--out", &arguments.out, &taken)?;
+    if let Some(example) = &arguments.with_example {
+        taken.push(("the same file as --out", &arguments.out));
+        require_output_file("--with-example", example, &taken)?;
+    }
+    Ok(())
 }
 
 /// Parameters, running statistics and memory under the keys of the authors' code.

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Context;
+use models::backbone::BackboneName;
 use models::network::Network;
 use models::weights::{expected_tensors, serialize};
-use terminal::Outcome;
+use terminal::{Outcome, counted, require_output_file};
 use torch_weights::matching::{Allowed, MatchReport, Scope, match_tensors};
 use torch_weights::{WeightsFile, shown};
+use tracing::warn;
+use training::checkpoint;
 
 use crate::cli::ImportArguments;
 
@@ -20,18 +24,24 @@ const SHOWN: usize = 6;
 const ALL: usize = usize::MAX;
 
 pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let recipe = arguments.recipe.iter().map(|recipe| ("the recipe", recipe.as_path()));
+    let weights = [("the file to import,", arguments.weights.as_path())];
+    let inputs: Vec<(&str, &Path)> = weights.into_iter().chain(recipe).collect();
+    require_output_file("--out", &arguments.out, &inputs)?;
     let network = Network::new(arguments.network.choose(arguments.recipe.as_deref())?.config);
     let config = &network.config;
     let memory = config.memory.then(|| [config.classes, config.feature_channels()]);
     let expected = expected_tensors(&network.layout, memory);
     let file = torch_weights::read(&arguments.weights, arguments.key.as_deref())?;
-    let WeightsFile { format, blake3, tensors, not_read } = file;
+    let WeightsFile { format, blake3, tensors, metadata, not_read } = file;
+    checkpoint::verify(&tensors, &metadata, &arguments.weights)?;
     let scope = if arguments.backbone_only { Scope::Backbone } else { Scope::Whole };
     let found = tensors.len();
     let (tensors, report) = match_tensors(&expected, tensors, scope);
     let source = arguments.weights.display();
     let naming = report.naming.label;
-    writeln!(out, "{source}: {format}, {found} tensors in the names of {naming}")?;
+    let found = counted(found as u64, "tensors");
+    writeln!(out, "{source}: {format}, {found} in the names of {naming}")?;
     write_table(out, &report, &not_read, arguments.verbose)?;
 
     let path = arguments.out.display();
@@ -40,9 +50,13 @@ pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::R
         unexpected: arguments.allow_unexpected.clone(),
         mismatched: arguments.allow_mismatched.clone(),
     };
+    for (kind, prefix) in report.unused(&allowed) {
+        warn!("--allow-{kind} {prefix}: allows nothing, as no {kind} tensor's name begins so");
+    }
     let surprises = report.surprises(&allowed);
     if surprises > 0 || tensors.is_empty() {
-        writeln!(out, "{path}: not written: {}", complaint(&report, surprises, scope))?;
+        let complaint = complaint(&report, surprises, (scope, config.backbone));
+        writeln!(out, "{path}: not written: {complaint}")?;
         return Ok(Outcome::CheckFailed);
     }
     let name = arguments.weights.file_name().unwrap_or_default().to_string_lossy();
@@ -52,7 +66,9 @@ pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::R
     let bytes = serialize(&tensors, &metadata)?;
     whole_file::write(&arguments.out, &bytes).with_context(|| path.to_string())?;
     let values: usize = tensors.values().map(|tensor| tensor.values.len()).sum();
-    writeln!(out, "{path}: {} tensors, {values} values", tensors.len())?;
+    let [tensors, values] =
+        [(tensors.len(), "tensors"), (values, "values")].map(|(n, unit)| counted(n as u64, unit));
+    writeln!(out, "{path}: {tensors}, {values}")?;
     Ok(Outcome::Done)
 }
 
@@ -85,6 +101,14 @@ fn write_table(
     write_names(out, "unexpected", &unexpected.collect::<Vec<_>>(), few)?;
     write_names(out, "mismatched", &mismatched.collect::<Vec<_>>(), few)?;
     write_names(out, "not finite", &report.not_finite, few)?;
+    // What hardly ever happens has a line only then.
+    for (kind, names) in
+        [("with a variance below 0", &report.negative), ("with nothing but 0", &report.unfilled)]
+    {
+        if !names.is_empty() {
+            write_names(out, kind, names, few)?;
+        }
+    }
     if reasons.is_empty() {
         write_names(out, "ignored", &[], few)?;
     }
@@ -112,36 +136,72 @@ fn write_names(
 }
 
 /// Why nothing was written, and what may help.
-fn complaint(report: &MatchReport, surprises: usize, scope: Scope) -> String {
+fn complaint(
+    report: &MatchReport,
+    surprises: usize,
+    (scope, backbone): (Scope, BackboneName),
+) -> String {
+    let of_backbone = hint_at_backbone(report, backbone);
     if surprises == 0 {
-        return "no tensor of the file fits; hint: is the network that of the file?".into();
+        let hint = of_backbone.unwrap_or_else(|| "is the network that of the file?".to_owned());
+        return format!("no tensor of the file fits; hint: {hint}");
     }
     let whole_backbone = scope == Scope::Whole && !report.missing.is_empty() && {
         let head = |name: &str| !name.starts_with("layer");
         report.missing.iter().all(|at| head(&at.name)) && report.unexpected.is_empty()
     };
-    let not_finite = report.not_finite.len();
-    let mut found = counted(surprises, "surprise");
+    let mut found = counted(surprises as u64, "surprises");
     let mut hints = Vec::new();
-    if not_finite > 0 {
-        let tensors = counted(not_finite, "tensor");
-        found += &format!(", found {tensors} with values that are infinite or NaN, expected none");
+    for (names, what) in [
+        (&report.not_finite, "with values that are infinite or NaN"),
+        (&report.negative, "with a variance below 0"),
+    ] {
+        if !names.is_empty() {
+            let tensors = counted(names.len() as u64, "tensors");
+            found += &format!(", found {tensors} {what}, expected none");
+        }
+    }
+    if report.impossible() > 0 {
         hints.push(
-            "such a training went wrong, and its weights cannot be allowed: take an earlier one",
+            "such a training went wrong, and its weights cannot be allowed: take an earlier one"
+                .to_owned(),
         );
     }
+    if !report.unfilled.is_empty() {
+        hints.push(
+            "the memory was never filled; --allow-missing memory.m_items leaves it out, and a run fills it \
+             from its data"
+                .to_owned(),
+        );
+    }
+    hints.extend(of_backbone);
     if whole_backbone {
-        hints.push("for a backbone without heads, --backbone-only");
-    } else if surprises > not_finite {
+        hints.push("for a backbone without heads, --backbone-only".to_owned());
+    } else if surprises > report.impossible() + report.unfilled.len() {
         hints.push(
             "what is meant to be so can be allowed: --allow-missing, --allow-unexpected, \
-             --allow-mismatched",
+             --allow-mismatched"
+                .to_owned(),
         );
     }
     format!("{found}; hint: {}", hints.join("; "))
 }
 
-/// `count` things, such as `1 tensor` or `2 tensors`.
-fn counted(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+/// That the file's backbone is another one, where its names or shapes say so.
+fn hint_at_backbone(report: &MatchReport, backbone: BackboneName) -> Option<String> {
+    if let Some(theirs) = report.recognised.filter(|theirs| !theirs.is_of(backbone)) {
+        let (label, backbones) = (theirs.label, theirs.backbones);
+        return Some(format!(
+            "the file is of {label}: --backbone, or model.backbone of the recipe, is to be \
+             {backbones}"
+        ));
+    }
+    let is_layer = |name: &str| report.naming.translate(name).starts_with("layer");
+    let differs = report.mismatched.iter().any(|at| is_layer(&at.name))
+        || report.unexpected.iter().any(|at| is_layer(&at.name));
+    differs.then(|| {
+        "the backbone is to be that of the file: --backbone, --blocks and --width-divisor, or \
+         [model] of the recipe"
+            .to_owned()
+    })
 }

@@ -7,7 +7,7 @@ use palette::class_colours;
 use shard::preview::{ContactSheet, Legend, Look, Picture};
 use shard_format::{LabelMap, RgbImage};
 use shard_store::StoreOptions;
-use terminal::Outcome;
+use terminal::{Outcome, counted, require_output_file};
 use tracing::warn;
 use training::recipe::Recipe;
 use training::run::{SeenBatch, SeenSample, seen};
@@ -15,6 +15,8 @@ use training::run::{SeenBatch, SeenSample, seen};
 use crate::cli::PreviewArguments;
 
 pub(crate) fn run(arguments: &PreviewArguments, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+    let recipe_file = ("the recipe", arguments.recipe.as_path());
+    require_output_file("--out", &arguments.out, &[recipe_file])?;
     let recipe = Recipe::load(&arguments.recipe, &arguments.overrides)?;
     let mut look = Look::new(arguments.width, 1);
     look.side_by_side = arguments.side_by_side;
@@ -33,7 +35,8 @@ pub(crate) fn run(arguments: &PreviewArguments, out: &mut dyn Write) -> anyhow::
     look.columns = streams(&batch).map(|samples| samples.len() as u32).max().unwrap_or(1);
     sheet(title, &batch, &look).write(&look, &arguments.out)?;
     let path = arguments.out.display();
-    writeln!(out, "{} samples of step {} in {path}", batch.samples.len(), arguments.step)?;
+    let samples = counted(batch.samples.len() as u64, "samples");
+    writeln!(out, "{samples} of step {} in {path}", arguments.step)?;
     Ok(Outcome::Done)
 }
 

@@ -59,11 +59,14 @@ fn the_demo_ends_with_table_and_report_and_its_runs_can_be_resumed_and_evaluated
     assert_fails_with(&train(&demo), &["already exists and is not empty", "hint"]);
     let run = root.join("pin_the_memory");
     let run = run.to_str().expect("UTF-8");
-    assert_eq!(train(&["resume", run, "--device", "cpu"]).status.code(), Some(0));
+    let output = train(&["resume", run, "--device", "cpu"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains("all 2 steps are done"), "{}", text(&output.stderr));
 
     check_preview(&root);
     check_export(&root);
     check_interrupt(&root);
+    check_beginning_anew(&root);
 
     let shards = root.join("shards/cityscapes");
     let scores = root.join("again");
@@ -140,7 +143,16 @@ fn check_export(root: &Path) {
     assert_eq!(example["image"].shape, [3, 3, 37, 50]);
     assert_eq!(example["logits"].shape, [3, 19, 37, 50]);
 
-    assert_fails_with(&export(&[&onnx[..], &[&path("no/n.onnx")]].concat()), &["no/n.onnx"]);
+    let before = fs::read(&checkpoint).expect("a checkpoint");
+    let over = export(&["--format", "safetensors", "--out", &checkpoint]);
+    assert_fails_with(&over, &["--out is a file of the run", "hint: it would be overwritten"]);
+    assert!(before == fs::read(&checkpoint).expect("a checkpoint"));
+    let onto = [&path("m.onnx"), "--with-example", &path("shards/../m.onnx")];
+    let onto = export(&[&onnx[..], &onto].concat());
+    assert_fails_with(&onto, &["--with-example is the same file as --out"]);
+    assert!(!root.join("m.onnx").exists());
+    let missing = export(&[&onnx[..], &[&path("no/n.onnx")]].concat());
+    assert_fails_with(&missing, &["no/n.onnx: found no folder", "hint"]);
     let sized = ["--format", "safetensors", "--size", "8x8", "--out", &path("x.safetensors")];
     assert_fails_with(&export(&sized), &["--size belongs to --format onnx"]);
     assert!(!root.join("x.safetensors").exists());
@@ -232,7 +244,11 @@ fn check_interrupt(root: &Path) {
     assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
     assert!(steps() < 12, "the run was over before it was interrupted");
 
-    assert_eq!(train(&["resume", run, "--device", "cpu"]).status.code(), Some(0));
+    check_unfinished_export(root, run);
+    let output = train(&["resume", run, "--device", "cpu"]);
+    assert_eq!(output.status.code(), Some(0));
+    let remarks = text(&output.stderr);
+    assert!(remarks.contains("goes on after step ") && remarks.contains(" of 12"), "{remarks}");
     for file in ["metrics.jsonl", "loading.jsonl"] {
         let log = fs::read_to_string(out.join(file)).expect("a log");
         let numbers: Vec<u64> = log
@@ -242,6 +258,31 @@ fn check_interrupt(root: &Path) {
             .collect();
         assert_eq!(numbers, Vec::from_iter(1..=12), "{file}");
     }
+}
+
+/// Whoever exports a run before its end is told.
+#[cfg(unix)]
+fn check_unfinished_export(root: &Path, run: &str) {
+    let file = root.join("early.onnx");
+    let words = ["export", run, "--device", "cpu", "--format", "onnx", "--size", "64x64", "--out"];
+    let output = train(&[&words[..], &[file.to_str().expect("UTF-8")]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let expected = "the run is not finished: its checkpoint is of step ";
+    assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+}
+
+/// A run without a checkpoint begins anew, and says so.
+fn check_beginning_anew(root: &Path) {
+    let (run, anew) = (root.join("baseline"), root.join("anew"));
+    fs::create_dir(&anew).expect("a folder");
+    for file in ["recipe.toml", "run.json"] {
+        fs::copy(run.join(file), anew.join(file)).expect("a copy");
+    }
+    let output = train(&["resume", anew.to_str().expect("UTF-8"), "--device", "cpu"]);
+    let remarks = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{remarks}");
+    assert!(remarks.contains("found no checkpoint.safetensors"), "{remarks}");
+    assert!(remarks.contains("begins anew at step 0"), "{remarks}");
 }
 
 #[cfg(not(unix))]

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use models::network::{Network, NetworkConfig};
 use models::weights::{self, HostTensor, NamedTensors, expected_tensors};
 use serde_json::Value;
+use training::checkpoint;
 
 /// The demo's network with all widths divided by 16.
 const RECIPE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../recipes/demo_pin_the_memory.toml");
@@ -285,4 +286,99 @@ fn weights_that_are_no_numbers_are_refused_with_no_hint_to_allow_them() {
     assert!(text.contains("not written: 2 surprises, found 1 tensor with"), "{text}");
     assert!(text.contains("cannot be allowed") && text.contains("--allow-unexpected"), "{text}");
     assert!(text.contains("layer9.[2J [1]") && !text.contains('\u{1b}'), "{text}");
+}
+
+/// A file of these tensors.
+fn saved(folder: &Path, tensors: &NamedTensors) -> String {
+    let path = folder.join("saved.safetensors");
+    fs::write(&path, weights::serialize(tensors, &[].into()).expect("bytes")).expect("a file");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn a_variance_below_zero_is_refused_with_no_hint_to_allow_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    backbone_of_torchvision(&folder.path().join("resnet.safetensors"));
+    let (mut tensors, _) =
+        weights::read(&folder.path().join("resnet.safetensors")).expect("a weights file");
+    tensors.get_mut("bn1.running_var").expect("a tensor").values[1] = -1e-3;
+    let path = saved(folder.path(), &tensors);
+    let text = Imported::new(&path, &["--backbone-only"]).ended_with(1);
+    for expected in [
+        "     1 with a variance below 0\n         layer0.1.running_var",
+        "not written: 1 surprise, found 1 tensor with a variance below 0, expected none; hint: ",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+    assert!(text.contains("cannot be allowed") && !text.contains("--allow"), "{text}");
+}
+
+#[test]
+fn a_memory_of_zeros_is_refused_or_left_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bias = HostTensor { shape: vec![19], values: vec![0.5; 19] };
+    let memory = HostTensor { shape: vec![19, 16], values: vec![0.0; 19 * 16] };
+    let [bias, memory] = [("final2.0.bias", bias), ("memory.m_items", memory)]
+        .map(|(name, tensor)| (name.to_owned(), tensor));
+    let path = saved(folder.path(), &NamedTensors::from([bias, memory]));
+    let rest = ["memory.clsfier", "memory.output", "memory.writenet"];
+    let rest: Vec<&str> = rest.iter().flat_map(|prefix| ["--allow-missing", *prefix]).collect();
+    let others = [&REST[..10], &rest].concat();
+    let text = Imported::new(&path, &others).ended_with(1);
+    for expected in [
+        "     1 with nothing but 0\n         memory.m_items",
+        "not written: 1 surprise; hint: the memory was never filled; --allow-missing memory.m_items",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+    let import = Imported::new(&path, &REST);
+    import.ended_with(0);
+    assert_eq!(import.names(), ["final2.0.bias"]);
+}
+
+#[test]
+fn a_flag_that_allows_nothing_is_told() {
+    let import = Imported::new(AUTHORS, &[&REST[..], &["--allow-missing", "lyer"]].concat());
+    import.ended_with(0);
+    let remarks = String::from_utf8_lossy(&import.output.stderr).into_owned();
+    assert!(remarks.contains("--allow-missing lyer: allows nothing"), "{remarks}");
+    assert_eq!(remarks.lines().count(), 1, "the others allow something: {remarks}");
+}
+
+#[test]
+fn a_file_of_another_backbone_is_told_by_its_names_or_shapes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tensor = || HostTensor { shape: vec![2], values: vec![0.5; 2] };
+    for (name, expected) in [
+        ("features.18.0.weight", "the file is of torchvision's MobileNetV2: --backbone, or"),
+        ("module.stage4.0.weight", "is to be shufflenet_v2_x1_0"),
+        ("layer3.22.bn1.bias", "the backbone is to be that of the file: --backbone, --blocks"),
+    ] {
+        let path = saved(folder.path(), &NamedTensors::from([(name.to_owned(), tensor())]));
+        let text = Imported::new(&path, &["--backbone-only"]).ended_with(1);
+        assert!(text.contains(expected), "{expected:?} is not in: {text}");
+    }
+    let mobile = ["--model", "deeplab_v3_plus", "--backbone", "mobilenet_v2"];
+    let path = folder.path().join("resnet.safetensors");
+    backbone_of_torchvision(&path);
+    let path = path.to_str().expect("UTF-8");
+    let text = Imported::into_network(&mobile, path, &["--backbone-only"]).ended_with(1);
+    assert!(text.contains("torchvision's ResNet: --backbone, or model.backbone"), "{text}");
+}
+
+#[test]
+fn a_damaged_checkpoint_of_a_run_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("checkpoint.safetensors");
+    let bias = HostTensor { shape: vec![19], values: vec![0.5; 19] };
+    let tensors = NamedTensors::from([("final2.0.bias".to_owned(), bias)]);
+    let mut bytes = checkpoint::encode(&tensors, 7).expect("bytes");
+    let run = |bytes: &[u8]| {
+        fs::write(&path, bytes).expect("a file");
+        Imported::new(path.to_str().expect("UTF-8"), &REST)
+    };
+    run(&bytes).ended_with(0);
+    *bytes.last_mut().expect("a byte") ^= 1;
+    let text = run(&bytes).ended_with(2);
+    assert!(text.contains("checkpoint.safetensors: found a content with BLAKE3"), "{text}");
 }

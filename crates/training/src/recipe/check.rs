@@ -91,9 +91,15 @@ fn wrong_float(recipe: &Recipe) -> Finding {
     // NaN is in no range.
     .find(|(_, value, range)| !range.contains(value))
     .map(|(key, value, range)| {
-        let expected = format!("{:e} to {:e}", range.start(), range.end());
+        let expected = format!("{} to {}", number(*range.start()), number(*range.end()));
         (key.to_owned(), value.to_string(), expected)
     })
+}
+
+/// A bound as a recipe would have it: 0.9999, 1000000 or 1e-12.
+fn number(bound: f64) -> String {
+    let is_short = bound == 0.0 || (1e-4..=LARGE).contains(&bound.abs());
+    if is_short { bound.to_string() } else { format!("{bound:e}") }
 }
 
 fn wrong_choice(recipe: &Recipe) -> Finding {
@@ -123,7 +129,7 @@ fn wrong_batch(recipe: &Recipe) -> Finding {
     if episodic && data.streams() < 2 {
         return finding(
             "data.sources",
-            "1 domain".to_owned(),
+            "a list of one domain".to_owned(),
             "at least 2 domains for an episodic method; hint: with data.streams_per_domain = 2 two \
              streams of a single domain take the two roles",
         );
@@ -139,7 +145,11 @@ fn wrong_batch(recipe: &Recipe) -> Finding {
         if data.sources[..number].iter().any(|earlier| earlier.name == source.name) {
             let expected =
                 "another name for each source; hint: one source may list several folders";
-            return finding("data.sources", format!("two sources named {}", source.name), expected);
+            return finding(
+                "data.sources",
+                format!("a list with two sources named {}", source.name),
+                expected,
+            );
         }
         if source.shards.is_empty() {
             let key = format!("data.sources.{}.shards", source.name);
@@ -169,10 +179,14 @@ fn wrong_batch(recipe: &Recipe) -> Finding {
     let weights = || data.sources.iter().map(|source| (source, source.weight.unwrap_or(1.0)));
     if let Some((source, weight)) = weights().find(|(_, weight)| !(0.0..=LARGE).contains(weight)) {
         let key = format!("data.sources.{}.weight", source.name);
-        return finding(&key, weight.to_string(), "0 to 1e6");
+        return finding(&key, weight.to_string(), "0 to 1000000");
     }
     if data.sampling == SamplingRecipe::Weighted && weights().all(|(_, weight)| weight == 0.0) {
-        return finding("data.sources", "weight 0 everywhere".to_owned(), "one above 0");
+        return finding(
+            "data.sources",
+            "a list with weight 0 everywhere".to_owned(),
+            "a weight above 0",
+        );
     }
     if !(0.0..=1.0).contains(&data.class_uniform) {
         return finding("data.class_uniform", data.class_uniform.to_string(), "0 to 1");

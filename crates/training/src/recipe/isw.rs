@@ -76,7 +76,7 @@ pub(super) fn wrong(recipe: &Recipe) -> Finding {
         return finding(key, value.to_string(), format!("{} to {}", range.start(), range.end()));
     }
     if !(0.0..=LARGE).contains(&isw.weight) {
-        return finding(".weight", isw.weight.to_string(), format!("0 to {LARGE:e}"));
+        return finding(".weight", isw.weight.to_string(), format!("0 to {LARGE}"));
     }
     if isw.statistics_after_steps >= recipe.steps {
         let found = isw.statistics_after_steps.to_string();

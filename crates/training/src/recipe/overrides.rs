@@ -1,6 +1,6 @@
 //! Presets and overrides: what happens to a recipe's TOML before it is read.
 
-use super::{IswRecipe, RecipeError};
+use super::{IswRecipe, RecipeError, words};
 use crate::method::Method;
 
 /// How an override of the preset begins; it comes before the preset is expanded.
@@ -123,7 +123,7 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
             if value.starts_with(|c: char| !c.is_alphabetic())
                 && !OPTIONAL_PATHS.contains(&key) =>
         {
-            return Err(wrong(error.message().to_owned()));
+            return Err(wrong(words::of_text(error.message())));
         }
         Err(_) => value.to_owned().into(),
     };

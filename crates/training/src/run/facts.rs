@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use shard_store::{StoreError, StoreOptions};
 
-use super::RunError;
+use super::{RunError, content};
 use crate::initial_weights::WeightsFacts;
 use crate::recipe::Recipe;
 
@@ -40,6 +40,32 @@ pub struct SourceFacts {
     pub samples: u64,
     /// BLAKE3 of each shard.
     pub shards: Vec<String>,
+}
+
+/// Most characters that are shown of what is wrong with a file.
+const MAX_REASON: usize = 200;
+
+/// Reads the facts, which may have been changed by hand.
+pub(super) fn parse(text: &[u8], path: &Path) -> Result<RunFacts, RunError> {
+    serde_json::from_slice(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let found = match error.classify() {
+            serde_json::error::Category::Data => {
+                let reason = error.to_string().replace("struct RunFacts", "an object");
+                let reason = reason.replace("struct SourceFacts", "an object");
+                // The place stands at its end.
+                let reason = reason.split(" at line ").next().unwrap_or_default();
+                let is_shown = |c: &char| !c.is_control();
+                reason.chars().filter(is_shown).take(MAX_REASON).collect()
+            }
+            _ => "no JSON".to_owned(),
+        };
+        let reason = format!(
+            "line {line}, column {column}: found {found}, expected what `train run` wrote; hint: \
+             the file is damaged, put a copy of it back"
+        );
+        content(path, reason)
+    })
 }
 
 /// Opens every source of `recipe` and notes what it is; the weights are for later.
@@ -101,4 +127,30 @@ pub(super) fn require_equal(
         found: describe(found),
         expected: describe(expected),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_facts_are_refused_in_a_few_words_with_their_place() {
+        let facts = |text: &str| parse(text.as_bytes(), Path::new("run.json"));
+        let whole = r#"{"version":"0","device":"CPU","classes":["road"],"sources":[]}"#;
+        facts(whole).unwrap();
+        let long = format!(r#"{{"version":"0","device":[{:?}]}}"#, "x".repeat(5000));
+        let wrong = format!(r#""{}""#, "y".repeat(5000));
+        for (text, expected) in [
+            (&whole[..20], "run.json: line 1, column 20: found no JSON, expected what"),
+            ("", "found no JSON"),
+            ("\u{1b}[2J", "found no JSON"),
+            (&whole.replace("device", "devize"), "column 23: found unknown field `devize`"),
+            (&long, "invalid type: sequence, expected a string"),
+            (&wrong, "expected what `train run` wrote; hint: the file is damaged"),
+        ] {
+            let error = facts(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            assert!(error.len() < 400 && !error.contains('\u{1b}'), "{error}");
+        }
+    }
 }

@@ -37,7 +37,7 @@ fn require_empty(path: &Path) -> Result<(), RunError> {
     }
     let exists = || RunError::Exists { path: path.to_owned() };
     if !path.is_dir() {
-        return Err(exists());
+        return Err(RunError::NoFolder { path: path.to_owned() });
     }
     let error = |source| RunError::File { path: path.to_owned(), source };
     for entry in fs::read_dir(path).map_err(error)? {

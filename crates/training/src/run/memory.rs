@@ -21,7 +21,8 @@ pub fn memory_report(path: &Path) -> Result<MemoryReport, RunError> {
 }
 
 fn of_weights(path: &Path) -> Result<MemoryReport, RunError> {
-    let (named, _) = weights::read(path)?;
+    let (named, metadata) = weights::read(path)?;
+    checkpoint::verify(&named, &metadata, path)?;
     let reason = |found: String| {
         format!(
             "{found}, expected {MEMORY_KEY} of [slots, channels]; hint: `train import` with a \
@@ -37,6 +38,7 @@ fn of_weights(path: &Path) -> Result<MemoryReport, RunError> {
     if count * channels == 0 {
         return Err(content(path, reason(format!("found {MEMORY_KEY} of {:?}", slots.shape))));
     }
+    weights::require_finite(&named, path)?;
     let classes = match count == palette::CITYSCAPES.len() {
         true => palette::CITYSCAPES.iter().map(|(name, _)| (*name).to_owned()).collect(),
         false => (0..count).map(|slot| format!("slot {slot}")).collect(),
@@ -53,8 +55,7 @@ fn of_run(dir: &Path) -> Result<MemoryReport, RunError> {
     if !path.is_file() {
         return Err(RunError::NoCheckpoint { path: dir.to_owned() });
     }
-    let (named, metadata) = weights::read(&path)?;
-    let step = checkpoint::step(&path, &metadata)?;
+    let (named, step) = checkpoint::read(&path)?;
     let shape = [facts.classes.len(), recipe.network(facts.classes.len()).feature_channels()];
     let slots = weights::find(&named, &path, MEMORY_KEY, &shape)?;
     let history = MemoryHistory::find(&named, &path, shape)?;

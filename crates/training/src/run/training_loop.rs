@@ -38,7 +38,13 @@ pub(super) fn train(
     let (mut state, needs_memory) = if is_new {
         first_state(recipe, &network, (facts, out), device)?
     } else {
-        (checkpoint::load(&checkpoint_path, &network, device)?, false)
+        let state = checkpoint::load(&checkpoint_path, &network, device)?;
+        let (out, steps) = (out.display(), recipe.steps);
+        match state.step {
+            step if step < steps => tracing::info!("{out}: goes on after step {step} of {steps}"),
+            _ => tracing::info!("{out}: all {steps} steps are done, nothing is left to train"),
+        }
+        (state, false)
     };
     let log = Log::<MetricsLine>::open(out.join(METRICS_FILE), (!is_new).then_some(state.step))?;
     let mut loading =
