@@ -9,6 +9,7 @@ use models::network::Network;
 use models::normalization::sensitivity::{SensitivePairs, SensitivityError};
 use models::weights::{self, HostTensor, MEMORY_KEY, NamedTensors, WeightsError};
 
+use crate::exact_count;
 use crate::memory_history::MemoryHistory;
 use crate::state::State;
 
@@ -16,8 +17,8 @@ use crate::state::State;
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
 const STEP_KEY: &str = "pinmem.step";
-/// Batches without labels since the last logged step.
-const EMPTY_BATCHES_KEY: &str = "pinmem.empty_batches";
+/// Batches without labels since the last logged step, `[2]`.
+const EMPTY_BATCHES_KEY: &str = "history.empty_batches";
 const MOMENTUM_PREFIX: &str = "momentum.";
 /// Prefix of the pairs that ISW whitens, one mask for each layer.
 const SENSITIVE_PAIRS_PREFIX: &str = "pinmem.sensitive_pairs.";
@@ -35,17 +36,6 @@ pub enum CheckpointError {
     NoStep {
         /// The file.
         path: std::path::PathBuf,
-    },
-    /// A stored count is not one.
-    #[error("{}: `{key}` in the metadata is {found}, expected a whole number; hint: this file was \
-             not written by a run", path.display())]
-    Count {
-        /// The file.
-        path: std::path::PathBuf,
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        found: String,
     },
     /// A stored mask is not one.
     #[error("{}: tensor {name}: {source}", path.display())]
@@ -87,8 +77,10 @@ pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), Checkpo
     if let Some(history) = &state.memory_history {
         named.extend(history.named_tensors());
     }
-    let numbers = [(STEP_KEY, state.step), (EMPTY_BATCHES_KEY, state.empty_batches)];
-    let metadata = numbers.map(|(key, number)| (key.to_owned(), number.to_string())).into();
+    let values = exact_count::parts(state.empty_batches).to_vec();
+    named.insert(EMPTY_BATCHES_KEY.to_owned(), HostTensor { shape: vec![2], values });
+    // One text alone: the order of several is not the same in every file.
+    let metadata = BTreeMap::from([(STEP_KEY.to_owned(), state.step.to_string())]);
     let bytes = weights::serialize(&named, &metadata)?;
     whole_file::write(path, &bytes)
         .map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
@@ -130,18 +122,17 @@ pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, Ch
         memory,
         memory_history,
         sensitive_pairs,
-        empty_batches: empty_batches(path, &metadata)?,
+        empty_batches: empty_batches(&named, path)?,
     })
 }
 
-/// The count in a checkpoint's metadata; older checkpoints have none.
-fn empty_batches(path: &Path, metadata: &BTreeMap<String, String>) -> Result<u64, CheckpointError> {
-    let Some(found) = metadata.get(EMPTY_BATCHES_KEY) else { return Ok(0) };
-    found.parse().map_err(|_| CheckpointError::Count {
-        path: path.to_owned(),
-        key: EMPTY_BATCHES_KEY,
-        found: found.clone(),
-    })
+/// The count in a checkpoint; older ones have none.
+fn empty_batches(named: &NamedTensors, path: &Path) -> Result<u64, CheckpointError> {
+    if !named.contains_key(EMPTY_BATCHES_KEY) {
+        return Ok(0);
+    }
+    let parts = weights::find(named, path, EMPTY_BATCHES_KEY, &[2])?;
+    Ok(exact_count::count([parts[0], parts[1]]))
 }
 
 /// The pairs that ISW whitens, which a file has once it is beyond the step of their statistics.
