@@ -202,6 +202,15 @@ fn the_released_recipe_is_the_authors_network_for_the_epochs_that_their_code_tra
     assert_eq!(recipe.model.memory_init_batches, 2 * epoch);
     let augment = Augment { mode: Mode::Reference, ..Augment::reference() };
     assert_eq!(recipe.augmentation.augment(), augment);
+
+    // GTAV alone, as recipes/README.md has it.
+    let keys = [
+        "data.sources=[{ name = \"gtav\", shards = [\"../shards/gtav-train\"] }]",
+        "data.streams_per_domain=2",
+        "steps=23033",
+    ];
+    let single = parse(&recipe_text("released.toml"), &keys).unwrap();
+    assert_eq!((single.data.streams(), single.steps), (2, 31 * epoch));
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn left_alone(recipe: &Recipe) -> Finding {
     {
         let expected = "false: nothing else moves the update network; hint: where \
                         method.losses.divergence or .classification is above 0, \
-                        method.outer_gradient = \"sum\" and method.order = \"second\" do";
+                        method.outer_gradient = \"sum\" or method.order = \"second\" would";
         return finding("meta_write_freezes_update_network", "true", expected);
     }
     // With all of a slot kept, what is written does not bend with the network.
@@ -91,9 +91,9 @@ fn left_alone(recipe: &Recipe) -> Finding {
         && method.classifier_step == ClassifierStep::Outer
         && !(sums || bends)
     {
-        let expected = "\"inner\": nothing else moves the memory classifier, as the outer loss has no \
-                        part in it; hint: method.outer_gradient = \"sum\" and method.order = \
-                        \"second\" do, and method.losses.classification = 0 leaves it out";
+        let expected = "\"inner\": nothing else moves the memory classifier, which has no part in the \
+                        outer loss; hint: method.outer_gradient = \"sum\" or method.order = \
+                        \"second\" would, and method.losses.classification = 0 leaves it out";
         return finding("classifier_step", "outer", expected);
     }
     None
