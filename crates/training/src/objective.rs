@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use models::labels::{LabelBatch, LabelMaps, PixelTargets};
 use models::memory::{self, Noise, ReadOptions, UpdateNetwork, WriteOptions};
-use models::mode::Mode;
+use models::mode::{Mode, Plain};
 use models::network::Network;
 use models::normalization::presets::{WhitenedPairs, Whitening};
 use models::normalization::sensitivity::SensitivePairs;
@@ -53,6 +53,26 @@ pub struct Terms<M: Mode> {
     pub whitening: Option<M::T<1>>,
     /// Weighted sum.
     pub total: M::T<1>,
+}
+
+impl Terms<Plain> {
+    /// `(name, value [1])` of those that were computed, in a fixed order, without their graph.
+    #[must_use]
+    pub fn values(&self) -> Vec<(&'static str, Tensor<1>)> {
+        let known = |x: &Tensor<1>| x.clone().without_autodiff();
+        let mut losses = vec![("segmentation", known(&self.segmentation))];
+        for (name, term) in [
+            ("auxiliary", &self.auxiliary),
+            ("cohesion", &self.cohesion),
+            ("divergence", &self.divergence),
+            ("classification", &self.classification),
+            ("whitening", &self.whitening),
+        ] {
+            losses.extend(term.as_ref().map(|term| (name, known(term))));
+        }
+        losses.push(("total", known(&self.total)));
+        losses
+    }
 }
 
 /// The memory in a pass.

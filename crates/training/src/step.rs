@@ -11,7 +11,7 @@ use models::random::Stream;
 use models::tangent::{Dual, Tangent};
 
 use crate::method::{ClassifierStep, Method, Order, OuterGradient};
-use crate::objective::{self, Criteria, MemoryInput, Outcome, Samples, Terms};
+use crate::objective::{self, Criteria, MemoryInput, Outcome, Samples};
 use crate::optimizer::{SgdSettings, clipped, global_norm, sgd_step};
 use crate::state::State;
 
@@ -204,7 +204,7 @@ fn inner_pass(
         objective::run(network, &mut pass, samples, memory, criteria(state, method, noise));
     let gradients = outcome.terms.total.backward();
     Inner {
-        losses: values(&outcome.terms),
+        losses: outcome.terms.values(),
         gradients: gradients_of(&leaves, &gradients),
         statistics: updated_statistics(&state.statistics, &pass.observed),
         written: outcome.written.map(Tensor::without_autodiff),
@@ -246,7 +246,7 @@ fn outer_pass(
         objective::run(network, &mut pass, meta_test, memory, criteria(state, method, noise));
     let gradients = terms.total.backward();
     Outer {
-        losses: values(&terms),
+        losses: terms.values(),
         gradients: gradients_of(fast, &gradients),
         meta_memory: meta_memory.map(Tensor::without_autodiff),
         empty_labels,
@@ -369,22 +369,6 @@ fn leaf(x: &Tensor<1>, settings: StepSettings) -> Tensor<1> {
 
 fn gradients_of(leaves: &[Tensor<1>], gradients: &Gradients) -> Vec<Option<Tensor<1>>> {
     leaves.iter().map(|leaf| leaf.grad(gradients)).collect()
-}
-
-fn values(terms: &Terms<Plain>) -> Vec<(&'static str, Tensor<1>)> {
-    let known = |x: &Tensor<1>| x.clone().without_autodiff();
-    let mut losses = vec![("segmentation", known(&terms.segmentation))];
-    for (name, term) in [
-        ("auxiliary", &terms.auxiliary),
-        ("cohesion", &terms.cohesion),
-        ("divergence", &terms.divergence),
-        ("classification", &terms.classification),
-        ("whitening", &terms.whitening),
-    ] {
-        losses.extend(term.as_ref().map(|term| (name, known(term))));
-    }
-    losses.push(("total", known(&terms.total)));
-    losses
 }
 
 fn combined(
