@@ -4,11 +4,11 @@ use burn::tensor::{DType, Device, Tensor};
 use models::mode::Plain;
 use models::network::{Network, NetworkConfig};
 use models::pass::{Normalization, Pass};
-use training::method::Method;
+use training::method::{Algorithm, Method};
 use training::objective::Samples;
 use training::optimizer::SgdSettings;
 use training::state::State;
-use training::step::{StepReport, StepSettings, episodic_step};
+use training::step::{StepReport, StepSettings, aggregated_step, episodic_step};
 
 use crate::formula::Formula;
 
@@ -45,16 +45,26 @@ impl Episode {
     }
 
     pub(crate) fn step(&self, method: &Method) -> (State, StepReport) {
+        self.step_decaying(method, 5e-4)
+    }
+
+    /// A step with this weight decay; an aggregated method sees the meta-train domain alone.
+    pub(crate) fn step_decaying(&self, method: &Method, weight_decay: f64) -> (State, StepReport) {
         let settings = StepSettings {
             learning_rate: 0.01,
             inner_rate: INNER_RATE,
-            sgd: SgdSettings { momentum: 0.9, weight_decay: 5e-4, clip_gradient_norm: 0.0 },
+            sgd: SgdSettings { momentum: 0.9, weight_decay, clip_gradient_norm: 0.0 },
             dropout: 0.0,
             seed: 0,
             gradient_checkpointing: false,
         };
-        let domains = (&self.meta_train, &self.meta_test);
-        episodic_step(&self.network, &self.state, domains, (method, settings))
+        let (network, state, setting) = (&self.network, &self.state, (method, settings));
+        match method.algorithm {
+            Algorithm::Aggregated => aggregated_step(network, state, &self.meta_train, setting),
+            Algorithm::Episodic => {
+                episodic_step(network, state, (&self.meta_train, &self.meta_test), setting)
+            }
+        }
     }
 
     pub(crate) fn pass(&self, parameters: &[Tensor<1>]) -> Pass<'_, Plain> {

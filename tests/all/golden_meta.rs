@@ -50,6 +50,7 @@ pub(crate) fn step(
         memory: Some(golden::memory(network.config.feature_channels(), device, dtype)),
         memory_history: None,
         sensitive_pairs: None,
+        empty_batches: 0,
     };
     let settings = StepSettings {
         learning_rate: 0.01,

@@ -1,6 +1,7 @@
 //! Cross-crate tests, one binary.
 #![cfg(test)]
 
+mod empty_batches;
 mod episode;
 mod exact_outer_gradient;
 mod formula;
@@ -21,6 +22,7 @@ mod grouped_gradients;
 mod initial_weights;
 mod isw;
 mod memory_data;
+mod method_effects;
 mod method_keys;
 mod norms;
 mod paper_reading;

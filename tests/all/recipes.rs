@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use loader::{Augment, Mode};
+use models::network::NetworkConfig;
 use training::method::{EmptyBatch, Method, Order};
 use training::recipe::{IswRecipe, Recipe};
 
@@ -34,7 +36,7 @@ fn every_shipped_recipe_is_complete_and_survives_being_resolved() {
         assert_eq!(again, recipe, "{}", path.display());
         count += 1;
     }
-    assert!(count >= 3, "{count} recipes");
+    assert!(count >= 4, "{count} recipes");
 }
 
 #[test]
@@ -147,10 +149,68 @@ fn a_key_that_would_have_no_effect_is_refused_with_the_reason() {
             "is true, expected false",
             "as method.update_network is \"none\"",
         ),
+        (
+            "method.order=first",
+            "method.classifier_step=outer",
+            "method.classifier_step is outer, expected \"inner\"",
+            "nothing else moves the memory classifier",
+        ),
+        (
+            "method.order=first",
+            "method.meta_write_freezes_update_network=true",
+            "method.meta_write_freezes_update_network is true, expected false",
+            "nothing else moves the update network",
+        ),
+        (
+            "method.classifier_step=inner",
+            "schedule.inner_ratio=0.0",
+            "schedule.inner_ratio is 0, expected above 0",
+            "as method.order is \"second\"",
+        ),
+        (
+            "method.order=first",
+            "schedule.inner_ratio=0.0",
+            "schedule.inner_ratio is 0, expected above 0",
+            "as method.classifier_step is \"inner\"",
+        ),
     ] {
         let failure = parse(&pin(), &[with, key]).unwrap_err();
         assert!(failure.contains(expected) && failure.contains(reason), "{key}: {failure}");
     }
+}
+
+#[test]
+fn a_memory_without_losses_of_its_own_needs_no_update_network_where_nothing_is_episodic() {
+    let keys = ["method.preset=aggregated", "method.losses.divergence=0.0"];
+    parse(&pin(), &keys).unwrap();
+    let keys = [keys[0], keys[1], "method.losses.classification=0.0"];
+    let failure = parse(&pin(), &keys).unwrap_err();
+    assert!(failure.contains("method.update_network is conv, expected \"none\""), "{failure}");
+    parse(&pin(), &[keys[0], keys[1], keys[2], "method.update_network=none"]).unwrap();
+}
+
+#[test]
+fn the_released_recipe_is_the_authors_network_for_the_epochs_that_their_code_trains() {
+    let recipe = parse(&recipe_text("released.toml"), &[]).unwrap();
+    assert_eq!(recipe.method, Method::released());
+    let network =
+        NetworkConfig { blocks: None, ..NetworkConfig::deeplab_v3_plus_resnet50(19, true) };
+    assert_eq!(recipe.network(19), network);
+    // `DomainUniformConcatDataset` calls 2975 images an epoch; an incomplete batch is dropped.
+    let epoch = 2975 / recipe.data.samples_per_domain as u64;
+    assert_eq!(recipe.steps, 41 * epoch, "epochs 0 to 40");
+    assert_eq!(recipe.model.memory_init_batches, 2 * epoch);
+    let augment = Augment { mode: Mode::Reference, ..Augment::reference() };
+    assert_eq!(recipe.augmentation.augment(), augment);
+
+    // GTAV alone, as recipes/README.md has it.
+    let keys = [
+        "data.sources=[{ name = \"gtav\", shards = [\"../shards/gtav-train\"] }]",
+        "data.streams_per_domain=2",
+        "steps=23033",
+    ];
+    let single = parse(&recipe_text("released.toml"), &keys).unwrap();
+    assert_eq!((single.data.streams(), single.steps), (2, 31 * epoch));
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn reason_to_ignore(naming: &Naming, source: &str) -> Option<&'static str> {
     } else if source.starts_with("momentum.") {
         Some("momentum of a run")
     } else if source.starts_with("history.") {
-        Some("history of a run's memory")
+        Some("history of a run")
     } else {
         None
     }

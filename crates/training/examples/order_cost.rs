@@ -116,6 +116,7 @@ fn measure(variant: Variant, sizes: &Sizes) -> (f64, f64) {
         memory: Some(slots),
         memory_history: None,
         sensitive_pairs: None,
+        empty_batches: 0,
     };
     let order = match variant {
         Variant::SecondOrder | Variant::SecondOrderCheckpointed => Order::Second,

@@ -11,6 +11,7 @@ use models::network::Network;
 use models::normalization::sensitivity::{SensitivePairs, SensitivityError};
 use models::weights::{self, HostTensor, MEMORY_KEY, NamedTensors, WeightsError};
 
+use crate::exact_count;
 use crate::memory_history::MemoryHistory;
 use crate::state::State;
 use record::RECORD_KEY;
@@ -18,6 +19,8 @@ use record::RECORD_KEY;
 /// Name of the checkpoint in a run folder.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 
+/// Batches without labels since the last logged step, `[2]`.
+const EMPTY_BATCHES_KEY: &str = "history.empty_batches";
 const MOMENTUM_PREFIX: &str = "momentum.";
 /// Prefix of the pairs that ISW whitens, one mask for each layer.
 const SENSITIVE_PAIRS_PREFIX: &str = "pinmem.sensitive_pairs.";
@@ -88,6 +91,8 @@ pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), Checkpo
     if let Some(history) = &state.memory_history {
         named.extend(history.named_tensors());
     }
+    let values = exact_count::parts(state.empty_batches).to_vec();
+    named.insert(EMPTY_BATCHES_KEY.to_owned(), HostTensor { shape: vec![2], values });
     whole_file::write(path, &encode(&named, state.step)?)
         .map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
 }
@@ -155,7 +160,25 @@ pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, Ch
         }
     };
     let sensitive_pairs = sensitive_pairs(&named, path, network, step)?;
-    Ok(State { step, parameters, momentum, statistics, memory, memory_history, sensitive_pairs })
+    Ok(State {
+        step,
+        parameters,
+        momentum,
+        statistics,
+        memory,
+        memory_history,
+        sensitive_pairs,
+        empty_batches: empty_batches(&named, path)?,
+    })
+}
+
+/// The count in a checkpoint; older ones have none.
+fn empty_batches(named: &NamedTensors, path: &Path) -> Result<u64, CheckpointError> {
+    if !named.contains_key(EMPTY_BATCHES_KEY) {
+        return Ok(0);
+    }
+    let parts = weights::find(named, path, EMPTY_BATCHES_KEY, &[2])?;
+    Ok(exact_count::count([parts[0], parts[1]]))
 }
 
 /// The pairs that ISW whitens, which a file has once it is beyond the step of their statistics.

@@ -4,6 +4,7 @@
 pub mod batches;
 pub mod checkpoint;
 pub mod device_colours;
+mod exact_count;
 pub mod initial_weights;
 pub mod loading;
 pub mod losses;

@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use evaluation::memory::{MemoryLine, cosine};
 use models::weights::{self, HostTensor, NamedTensors, WeightsError};
 
+use crate::exact_count;
 use crate::run_log::LogLine;
 
 /// Name of the log in a run folder.
@@ -18,8 +19,6 @@ pub const LOGGED_KEY: &str = "history.logged_memory";
 /// Tensor of a checkpoint: `[2, K]`, how often each slot was written, in units of 2^24 and the
 /// rest, so that f32 holds both exactly.
 pub const WRITES_KEY: &str = "history.slot_writes";
-
-const UNIT: u64 = 1 << 24;
 
 /// What became of a memory since its first value.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,10 +68,11 @@ impl MemoryHistory {
     /// Its tensors in a checkpoint.
     #[must_use]
     pub fn named_tensors(&self) -> NamedTensors {
-        let parts: [fn(u64) -> u64; 2] = [|writes| writes / UNIT, |writes| writes % UNIT];
-        let writes = parts.iter().flat_map(|part| self.slot_writes.iter().map(|&n| part(n) as f32));
-        let writes =
-            HostTensor { shape: vec![2, self.slot_writes.len()], values: writes.collect() };
+        let parts = |part: usize| {
+            self.slot_writes.iter().map(move |&writes| exact_count::parts(writes)[part])
+        };
+        let values = parts(0).chain(parts(1)).collect();
+        let writes = HostTensor { shape: vec![2, self.slot_writes.len()], values };
         let tensors = [self.first.clone(), self.logged.clone(), writes];
         [FIRST_KEY, LOGGED_KEY, WRITES_KEY].map(str::to_owned).into_iter().zip(tensors).collect()
     }
@@ -92,11 +92,8 @@ impl MemoryHistory {
         };
         let (units, rest) =
             weights::find(named, path, WRITES_KEY, &[2, shape[0]])?.split_at(shape[0]);
-        // A cast of whatever a file holds stays within the integer.
-        let writes = |(&units, &rest): (&f32, &f32)| {
-            (units as u64).saturating_mul(UNIT).saturating_add(rest as u64)
-        };
-        let slot_writes = units.iter().zip(rest).map(writes).collect();
+        let counts = units.iter().zip(rest);
+        let slot_writes = counts.map(|(&units, &rest)| exact_count::count([units, rest])).collect();
         Ok(Self { first: slots(FIRST_KEY)?, logged: slots(LOGGED_KEY)?, slot_writes })
     }
 }

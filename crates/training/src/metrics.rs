@@ -47,16 +47,18 @@ pub struct MetricsLine {
     /// Global norm of the second-order term `alpha H g'`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_order_norm: Option<f64>,
-    /// Whether any pass had no labelled pixel.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub empty_labels: bool,
+    /// Batches since the line before in which a loss over pixels found none that counts, of the
+    /// inner and the outer passes of every step, logged or not.
+    #[serde(default)]
+    pub empty_batches: u64,
     /// Pairs of channels that ISW whitens, for each layer; none before their statistics.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sensitive_pairs: Vec<usize>,
 }
 
 impl MetricsLine {
-    /// Reads a step's report from the device, in one transfer.
+    /// Reads a step's report from the device, in one transfer; empty batches of the steps before
+    /// are not in it.
     ///
     /// # Panics
     /// If the device fails while it computes the step.
@@ -98,7 +100,7 @@ impl MetricsLine {
             inner_gradient_norm: inner_norm.unwrap_or(f64::NAN),
             outer_gradient_norm,
             second_order_norm,
-            empty_labels: report.empty_labels,
+            empty_batches: report.empty_batches,
             sensitive_pairs: Vec::new(),
         }
     }
@@ -170,7 +172,7 @@ mod tests {
     #[test]
     fn a_loss_that_is_not_a_number_survives_the_log_and_is_excused_only_where_allowed() {
         let text = r#"{"step":1,"learning_rate":0.1,"meta_train":["a"],"meta_test":[],
-            "inner":{"segmentation":null},"inner_gradient_norm":2.0,"empty_labels":true}"#;
+            "inner":{"segmentation":null},"inner_gradient_norm":2.0,"empty_batches":3}"#;
         let line: MetricsLine = serde_json::from_str(text).unwrap();
         assert!(line.inner["segmentation"].is_nan());
         let again = serde_json::to_string(&line).unwrap();

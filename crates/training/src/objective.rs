@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use models::labels::{LabelBatch, LabelMaps, PixelTargets};
 use models::memory::{self, Noise, ReadOptions, UpdateNetwork, WriteOptions};
-use models::mode::Mode;
+use models::mode::{Mode, Plain};
 use models::network::Network;
 use models::normalization::presets::{WhitenedPairs, Whitening};
 use models::normalization::sensitivity::SensitivePairs;
@@ -55,6 +55,26 @@ pub struct Terms<M: Mode> {
     pub total: M::T<1>,
 }
 
+impl Terms<Plain> {
+    /// `(name, value [1])` of those that were computed, in a fixed order, without their graph.
+    #[must_use]
+    pub fn values(&self) -> Vec<(&'static str, Tensor<1>)> {
+        let known = |x: &Tensor<1>| x.clone().without_autodiff();
+        let mut losses = vec![("segmentation", known(&self.segmentation))];
+        for (name, term) in [
+            ("auxiliary", &self.auxiliary),
+            ("cohesion", &self.cohesion),
+            ("divergence", &self.divergence),
+            ("classification", &self.classification),
+            ("whitening", &self.whitening),
+        ] {
+            losses.extend(term.as_ref().map(|term| (name, known(term))));
+        }
+        losses.push(("total", known(&self.total)));
+        losses
+    }
+}
+
 /// The memory in a pass.
 pub struct MemoryInput<M: Mode> {
     /// Read, and differentiated through.
@@ -80,6 +100,9 @@ pub struct Outcome<M: Mode> {
     pub terms: Terms<M>,
     /// The written memory, if the pass writes.
     pub written: Option<M::T<2>>,
+    /// Whether a loss over pixels found none that counts. Labels can also vanish at the resolution
+    /// of one loss alone.
+    pub empty_labels: bool,
 }
 
 /// Forward pass of `samples` with all losses that the criteria ask for.
@@ -110,11 +133,13 @@ pub fn run<M: Mode>(
     };
     let logits = network.decode(pass, encoded.skips, decoded);
     let weights = method.losses;
+    let mut empty_labels = samples.targets.valid == 0;
     let segmentation = losses::cross_entropy::<M>(logits, &samples.targets, method.empty_batch);
     let auxiliary = (weights.auxiliary > 0.0).then(|| {
         let [_, _, height, width] = M::value(&encoded.stage3).dims();
         let logits = network.auxiliary(pass, encoded.stage3);
         let targets = samples.labels.nearest_targets([height, width], classes, &device);
+        empty_labels |= targets.valid == 0;
         losses::cross_entropy::<M>(logits, &targets, method.empty_batch)
     });
     let cohesion = scores.filter(|_| weights.cohesion > 0.0).map(|scores| {
@@ -122,6 +147,7 @@ pub fn run<M: Mode>(
         let at_feature = (method.cohesion_resolution == CohesionResolution::Feature)
             .then(|| samples.labels.nearest_targets([height, width], classes, &device));
         let targets = at_feature.as_ref().unwrap_or(&samples.targets);
+        empty_labels |= targets.valid == 0;
         losses::cohesion::<M>(scores, targets, method.empty_batch)
     });
     let slot_losses = written
@@ -157,7 +183,7 @@ pub fn run<M: Mode>(
     });
     let terms =
         Terms { segmentation, auxiliary, cohesion, divergence, classification, whitening, total };
-    Outcome { terms, written }
+    Outcome { terms, written, empty_labels }
 }
 
 /// Which covariances of each whitening map count; none as long as ISW does not know its pairs.

@@ -24,6 +24,8 @@ pub struct State {
     pub memory_history: Option<MemoryHistory>,
     /// The pairs of channels that ISW whitens, for each layer, once they were found.
     pub sensitive_pairs: Option<Vec<SensitivePairs>>,
+    /// Batches without labels since the last line of `metrics.jsonl`; no step depends on it.
+    pub empty_batches: u64,
 }
 
 impl State {
@@ -43,6 +45,7 @@ impl State {
             }),
             memory_history: None,
             sensitive_pairs: None,
+            empty_batches: 0,
         }
     }
 }

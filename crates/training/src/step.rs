@@ -11,7 +11,7 @@ use models::random::Stream;
 use models::tangent::{Dual, Tangent};
 
 use crate::method::{ClassifierStep, Method, Order, OuterGradient};
-use crate::objective::{self, Criteria, MemoryInput, Outcome, Samples, Terms};
+use crate::objective::{self, Criteria, MemoryInput, Outcome, Samples};
 use crate::optimizer::{SgdSettings, clipped, global_norm, sgd_step};
 use crate::state::State;
 
@@ -55,8 +55,9 @@ pub struct StepReport {
     pub outer: Option<PassReport>,
     /// Norm of the second-order term `alpha H g'`.
     pub second_order_norm: Option<Tensor<1>>,
-    /// Whether a pass had no labelled pixel.
-    pub empty_labels: bool,
+    /// Batches, one of an aggregated step and two of an episode, in which a loss over pixels found
+    /// none that counts.
+    pub empty_batches: u64,
     /// Everything a golden comparison needs.
     pub details: StepDetails,
 }
@@ -88,7 +89,7 @@ pub fn aggregated_step(
     let next = stepped(network, state, &inner, &gradients, samples, (method, settings));
     let report = StepReport {
         inner: inner.report(),
-        empty_labels: samples.targets.valid == 0,
+        empty_batches: u64::from(inner.empty_labels),
         details: StepDetails {
             inner_gradient: inner.gradients,
             inner_memory: inner.written,
@@ -154,7 +155,7 @@ pub fn episodic_step(
             gradient_norm: global_norm(&outer_gradients),
         }),
         second_order_norm,
-        empty_labels: meta_train.targets.valid == 0 || meta_test.targets.valid == 0,
+        empty_batches: u64::from(inner.empty_labels) + u64::from(outer.empty_labels),
         details: StepDetails {
             inner_gradient: inner.gradients,
             outer_gradient: outer_gradients,
@@ -171,6 +172,7 @@ struct Inner {
     gradients: Vec<Option<Tensor<1>>>,
     statistics: Vec<models::mode::BatchStatistics>,
     written: Option<Tensor<2>>,
+    empty_labels: bool,
 }
 
 impl Inner {
@@ -184,6 +186,7 @@ struct Outer {
     losses: Vec<(&'static str, Tensor<1>)>,
     gradients: Vec<Option<Tensor<1>>>,
     meta_memory: Option<Tensor<2>>,
+    empty_labels: bool,
 }
 
 fn inner_pass(
@@ -201,10 +204,11 @@ fn inner_pass(
         objective::run(network, &mut pass, samples, memory, criteria(state, method, noise));
     let gradients = outcome.terms.total.backward();
     Inner {
-        losses: values(&outcome.terms),
+        losses: outcome.terms.values(),
         gradients: gradients_of(&leaves, &gradients),
         statistics: updated_statistics(&state.statistics, &pass.observed),
         written: outcome.written.map(Tensor::without_autodiff),
+        empty_labels: outcome.empty_labels,
     }
 }
 
@@ -238,13 +242,14 @@ fn outer_pass(
     pass.dropout = dropout(settings, state.step, "outer dropout");
     let noise = Stream::new(settings.seed, state.step, "outer read noise");
     let memory = meta_memory.clone().map(|slots| MemoryInput { slots, write: false });
-    let Outcome { terms, .. } =
+    let Outcome { terms, empty_labels, .. } =
         objective::run(network, &mut pass, meta_test, memory, criteria(state, method, noise));
     let gradients = terms.total.backward();
     Outer {
-        losses: values(&terms),
+        losses: terms.values(),
         gradients: gradients_of(fast, &gradients),
         meta_memory: meta_memory.map(Tensor::without_autodiff),
+        empty_labels,
     }
 }
 
@@ -323,6 +328,7 @@ fn stepped(
         memory,
         memory_history,
         sensitive_pairs: state.sensitive_pairs.clone(),
+        empty_batches: state.empty_batches,
     }
 }
 
@@ -363,22 +369,6 @@ fn leaf(x: &Tensor<1>, settings: StepSettings) -> Tensor<1> {
 
 fn gradients_of(leaves: &[Tensor<1>], gradients: &Gradients) -> Vec<Option<Tensor<1>>> {
     leaves.iter().map(|leaf| leaf.grad(gradients)).collect()
-}
-
-fn values(terms: &Terms<Plain>) -> Vec<(&'static str, Tensor<1>)> {
-    let known = |x: &Tensor<1>| x.clone().without_autodiff();
-    let mut losses = vec![("segmentation", known(&terms.segmentation))];
-    for (name, term) in [
-        ("auxiliary", &terms.auxiliary),
-        ("cohesion", &terms.cohesion),
-        ("divergence", &terms.divergence),
-        ("classification", &terms.classification),
-        ("whitening", &terms.whitening),
-    ] {
-        losses.extend(term.as_ref().map(|term| (name, known(term))));
-    }
-    losses.push(("total", known(&terms.total)));
-    losses
 }
 
 fn combined(

@@ -108,8 +108,13 @@ impl Weights {
 
     /// `[K]`, on the device of `like` and in its precision.
     fn tensor(&self, like: &Tensor<4>) -> Tensor<1> {
+        let place = (&like.device().without_autodiff(), like.dtype());
+        if self.are_equal {
+            // Filled on the device: nothing is uploaded.
+            return Tensor::ones([self.of_classes.len()], place);
+        }
         let data = TensorData::new(self.of_classes.clone(), [self.of_classes.len()]);
-        Tensor::from_data(data, (&like.device().without_autodiff(), like.dtype()))
+        Tensor::from_data(data, place)
     }
 }
 

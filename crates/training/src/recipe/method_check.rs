@@ -1,4 +1,5 @@
-//! Keys of the method that would have no effect: whoever sets one expects one.
+//! Keys of the method that would have no effect, or leave a part of the network as it began: whoever
+//! sets one expects one.
 
 use models::memory::UpdateNetwork;
 
@@ -29,6 +30,71 @@ pub(super) fn wrong_method(recipe: &Recipe) -> Finding {
     if method.meta_write_freezes_update_network && method.update_network == UpdateNetwork::None {
         let expected = "false, as method.update_network is \"none\"";
         return finding("meta_write_freezes_update_network", "true", expected);
+    }
+    wrong_inner_rate(recipe).or_else(|| left_alone(recipe))
+}
+
+/// An inner rate of 0 where something is to come of it.
+fn wrong_inner_rate(recipe: &Recipe) -> Finding {
+    let method = &recipe.method;
+    if method.algorithm == Algorithm::Aggregated || recipe.schedule.inner_ratio > 0.0 {
+        return None;
+    }
+    let user = if method.order == Order::Second {
+        "method.order is \"second\", whose term it multiplies"
+    } else if recipe.model.memory && method.classifier_step == ClassifierStep::Inner {
+        "method.classifier_step is \"inner\", whose rate it gives"
+    } else {
+        return None;
+    };
+    Some(("schedule.inner_ratio".to_owned(), "0".to_owned(), format!("above 0, as {user}")))
+}
+
+/// A part of the memory that no gradient of the optimiser's reaches; weight decay alone would have
+/// an effect on it, or not even that.
+fn left_alone(recipe: &Recipe) -> Finding {
+    let method = &recipe.method;
+    if !recipe.model.memory {
+        return None;
+    }
+    let losses = &method.losses;
+    let has_slot_losses = losses.divergence > 0.0 || losses.classification > 0.0;
+    let has_update_network = method.update_network != UpdateNetwork::None;
+    if method.algorithm == Algorithm::Aggregated {
+        // A step reads the memory that the step before left.
+        return (has_update_network && !has_slot_losses).then(|| {
+            let expected = "\"none\" where method.losses.divergence and .classification are 0: in an \
+                            aggregated method nothing else moves the update network";
+            let found = if method.update_network == UpdateNetwork::Conv {
+                "conv"
+            } else {
+                "conv-norm-relu"
+            };
+            ("method.update_network".to_owned(), found.to_owned(), expected.to_owned())
+        });
+    }
+    // The slots' losses are the inner pass's: they come through its gradient, or its curvature.
+    let sums = method.outer_gradient == OuterGradient::Sum;
+    let is_second = method.order == Order::Second;
+    if has_update_network
+        && method.meta_write_freezes_update_network
+        && !((sums || is_second) && has_slot_losses)
+    {
+        let expected = "false: nothing else moves the update network; hint: where \
+                        method.losses.divergence or .classification is above 0, \
+                        method.outer_gradient = \"sum\" or method.order = \"second\" would";
+        return finding("meta_write_freezes_update_network", "true", expected);
+    }
+    // With all of a slot kept, what is written does not bend with the network.
+    let bends = is_second && method.memory_momentum < 1.0;
+    if losses.classification > 0.0
+        && method.classifier_step == ClassifierStep::Outer
+        && !(sums || bends)
+    {
+        let expected = "\"inner\": nothing else moves the memory classifier, which has no part in the \
+                        outer loss; hint: method.outer_gradient = \"sum\" or method.order = \
+                        \"second\" would, and method.losses.classification = 0 leaves it out";
+        return finding("classifier_step", "outer", expected);
     }
     None
 }

@@ -121,6 +121,7 @@ impl Training<'_> {
                 let sensitive_pairs = state.sensitive_pairs.iter().flatten();
                 let sensitive_pairs = sensitive_pairs.map(|pairs| pairs.count()).collect();
                 state = next;
+                state.empty_batches += report.empty_batches;
                 let logs =
                     state.step == recipe.steps || state.step.is_multiple_of(recipe.log_every_steps);
                 let saves =
@@ -129,9 +130,14 @@ impl Training<'_> {
                     let mut line = MetricsLine::new(state.step, rates, &report);
                     [line.meta_train, line.meta_test] = names;
                     line.sensitive_pairs = sensitive_pairs;
-                    require_finite(&line, &state, recipe.method.empty_batch)?;
+                    // The released reading gives a loss of NaN, with a zero gradient, where no
+                    // pixel counts.
+                    let nan_is_read = recipe.method.empty_batch == EmptyBatch::Nan;
+                    require_finite(&line, &state, nan_is_read && report.empty_batches > 0)?;
+                    line.empty_batches = state.empty_batches;
                     if logs {
                         self.log.append(&line)?;
+                        state.empty_batches = 0;
                         if let Some(log) = &mut self.memory_log
                             && let Some(line) = logged_memory(&mut state)
                         {
@@ -181,9 +187,11 @@ fn logged_memory(state: &mut State) -> Option<MemoryLine> {
 }
 
 /// A state that is not a number is never saved over one that is.
-fn require_finite(line: &MetricsLine, state: &State, empty: EmptyBatch) -> Result<(), RunError> {
-    // The released reading gives a loss of NaN, with a zero gradient, where no pixel is labelled.
-    let losses_may_be_nan = line.empty_labels && empty == EmptyBatch::Nan;
+fn require_finite(
+    line: &MetricsLine,
+    state: &State,
+    losses_may_be_nan: bool,
+) -> Result<(), RunError> {
     let step = state.step;
     if let Some((what, value)) = line.not_finite(losses_may_be_nan) {
         return Err(RunError::NotFinite { step, what, value });
