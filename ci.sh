@@ -90,10 +90,10 @@ step formatting cargo fmt --all --check
 step lints cargo clippy --locked --release --workspace --all-targets -- -D warnings
 step documentation env RUSTDOCFLAGS="-D warnings" \
     cargo doc --locked --release --workspace --no-deps
-# Only their types: the SPIR-V that the first makes crashes Mesa 22's software driver, and tuning on
-# one takes minutes for every shape.
+# Only their types: the SPIR-V that the first makes crashes Mesa 22's software driver, the second runs
+# on macOS alone, and tuning on a software driver takes minutes for every shape.
 step "GPU features" cargo check --locked --release -p train -p eval \
-    --features train/vulkan,train/autotune
+    --features train/vulkan,train/metal,train/autotune
 step tests cargo test --locked --release --workspace
 # The programs as they are without their only feature, which reads shards behind URLs.
 step "no network" cargo test --locked --release --no-default-features \
