@@ -24,6 +24,7 @@ mod memory_data;
 mod method_keys;
 mod norms;
 mod paper_reading;
+mod real_size;
 mod recipes;
 mod runs;
 mod streaming;

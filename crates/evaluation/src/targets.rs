@@ -6,7 +6,7 @@ use kernels::PixelIds;
 use shard_format::{Dataset, Decoder, ReadError};
 use shard_store::{StoreError, StoreOptions};
 
-use crate::device_counts::DeviceCounts;
+use crate::device_counts::{DeviceCounts, NotFinite};
 use crate::predictor::Predictor;
 use crate::protocol::InferenceProtocol;
 use crate::report::SamplePicture;
@@ -36,6 +36,22 @@ pub enum EvaluationError {
         /// The model's.
         expected: Vec<String>,
     },
+    /// The network's scores of an image are no numbers to choose a class by.
+    #[error(
+        "{}: image {image}: {pixels} of {of} pixels have a score that is NaN or infinite, expected \
+         finite scores; hint: the run diverged or its weights are damaged: train it with a lower \
+         schedule.learning_rate, or take another checkpoint", path.display()
+    )]
+    NotFinite {
+        /// The target.
+        path: PathBuf,
+        /// The first such image.
+        image: String,
+        /// How many of its pixels have such a score.
+        pixels: usize,
+        /// How many pixels it has.
+        of: usize,
+    },
     /// The target holds no sample.
     #[error("{}: no sample to evaluate on", path.display())]
     Empty {
@@ -48,6 +64,7 @@ pub enum EvaluationError {
 pub struct Target {
     /// Name in tables: domain and split.
     pub name: String,
+    path: PathBuf,
     dataset: Dataset,
     classes: usize,
     view: View,
@@ -76,7 +93,8 @@ impl Target {
             return Err(EvaluationError::Empty { path: dir.to_owned() });
         }
         let name = format!("{} {}", info.domain, info.split);
-        Ok(Self { name, dataset, classes: classes.len(), view: View::default() })
+        let (path, classes) = (dir.to_owned(), classes.len());
+        Ok(Self { name, path, dataset, classes, view: View::default() })
     }
 
     /// The same target, `view` of each of whose images is scored.
@@ -112,10 +130,12 @@ impl Target {
 
     /// Scores of `predictor` over all images.
     ///
-    /// `on_prediction` is called after each image with its position and prediction.
+    /// `on_prediction` is called after each image with its position and prediction, whose pixels
+    /// with a score that is not finite have the id [`kernels::NO_CLASS`]. That there are such pixels
+    /// is noticed some images later, when counts are fetched from the device.
     ///
     /// # Errors
-    /// If a shard cannot be read.
+    /// If a shard cannot be read, or a score of an image is NaN or infinite.
     pub fn score(
         &self,
         predictor: &Predictor,
@@ -129,10 +149,18 @@ impl Target {
             let (image, labels) = self.view.read(&self.dataset, index, &mut decoder)?;
             let size = [image.height as usize, image.width as usize];
             let prediction = predictor.predict(&image.pixels, size, (protocol, index as u64));
-            counts.add(&labels.train_ids, &prediction, ignore_id);
+            counts
+                .add(index, &labels.train_ids, &prediction, ignore_id)
+                .map_err(|found| self.not_finite(found))?;
             on_prediction(index, &prediction);
         }
-        Ok(TargetScore::new(self.name.clone(), self.len() as u64, counts.finish()))
+        let confusion = counts.finish().map_err(|found| self.not_finite(found))?;
+        Ok(TargetScore::new(self.name.clone(), self.len() as u64, confusion))
+    }
+
+    fn not_finite(&self, NotFinite { index, pixels, of }: NotFinite) -> EvaluationError {
+        let (path, image) = (self.path.clone(), self.dataset.sample(index).id.clone());
+        EvaluationError::NotFinite { path, image, pixels, of }
     }
 
     /// The picture of one image, without predictions.

@@ -28,7 +28,7 @@ pub use memory_write::{
     memory_write_plain,
 };
 pub use pixel_ids::{PixelIds, PixelLabels};
-pub use upsampled_argmax::{add_confusion, upsampled_argmax, upsampled_argmax_plain};
+pub use upsampled_argmax::{NO_CLASS, add_confusion, upsampled_argmax, upsampled_argmax_plain};
 pub use upsampled_cross_entropy::{
     upsampled_cross_entropy, upsampled_cross_entropy_pair, upsampled_cross_entropy_pair_plain,
     upsampled_cross_entropy_plain,
