@@ -24,7 +24,6 @@ mod memory_data;
 mod method_keys;
 mod norms;
 mod paper_reading;
-mod real_size;
 mod recipes;
 mod runs;
 mod streaming;

@@ -12,6 +12,7 @@ pub mod predictor;
 pub mod protocol;
 pub mod report;
 pub mod scores;
+mod stitched;
 pub mod targets;
 pub mod view;
 

@@ -152,3 +152,24 @@ fn ids_come_back_as_they_went_up() {
         }
     }
 }
+
+#[test]
+fn maps_of_whole_words_are_stacked() {
+    for device in [wgpu(), Device::flex()] {
+        let map = |first: u8, rows: u8| {
+            let ids: Vec<u8> = (first..first + 6 * rows).collect();
+            PixelIds::upload(&ids, [1, usize::from(rows), 6], &device)
+        };
+        let stacked = PixelIds::stacked(vec![map(0, 4), map(24, 2), map(36, 3)]);
+        assert_eq!(stacked.shape(), [1, 9, 6]);
+        assert_eq!(stacked.download(), (0..54).collect::<Vec<u8>>());
+        assert_eq!(PixelIds::stacked(vec![map(7, 1)]).download(), (7..13).collect::<Vec<u8>>());
+    }
+}
+
+#[test]
+#[should_panic(expected = "map 0 of [1, 1, 6] is followed by others")]
+fn a_map_of_six_pixels_is_followed_by_none() {
+    let map = || PixelIds::upload(&[0; 6], [1, 1, 6], &Device::flex());
+    drop(PixelIds::stacked(vec![map(), map()]));
+}
