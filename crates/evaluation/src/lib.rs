@@ -6,6 +6,7 @@
 pub mod charts;
 pub mod confusion;
 mod device_counts;
+mod device_limit;
 pub mod memory;
 pub mod pictures;
 pub mod predictor;

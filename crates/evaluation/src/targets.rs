@@ -7,6 +7,7 @@ use shard_format::{Dataset, Decoder, ReadError};
 use shard_store::{StoreError, StoreOptions};
 
 use crate::device_counts::{DeviceCounts, NotFinite};
+use crate::device_limit::{DeviceLimit, TooLarge};
 use crate::predictor::Predictor;
 use crate::protocol::InferenceProtocol;
 use crate::report::SamplePicture;
@@ -51,6 +52,25 @@ pub enum EvaluationError {
         pixels: usize,
         /// How many pixels it has.
         of: usize,
+    },
+    /// A map of the network on an image, or on a window of it, is more than the device can hold.
+    #[error(
+        "{}: image {image}: on {} x {} pixels the network has a map of {found} bytes, expected at \
+         most {limit}, which the device binds at once; hint: a protocol with windows, or smaller \
+         ones (eval --protocol sliding --window PIXELS), or --device cpu",
+        path.display(), window[1], window[0]
+    )]
+    TooLarge {
+        /// The target.
+        path: PathBuf,
+        /// The first such image.
+        image: String,
+        /// Height and width of what the network sees at once.
+        window: [usize; 2],
+        /// Bytes of the map.
+        found: u64,
+        /// What the device binds.
+        limit: u64,
     },
     /// The target holds no sample.
     #[error("{}: no sample to evaluate on", path.display())]
@@ -135,7 +155,8 @@ impl Target {
     /// is noticed some images later, when counts are fetched from the device.
     ///
     /// # Errors
-    /// If a shard cannot be read, or a score of an image is NaN or infinite.
+    /// If a shard cannot be read, a map of the network is more than the device can hold, or a score of
+    /// an image is NaN or infinite.
     pub fn score(
         &self,
         predictor: &Predictor,
@@ -145,9 +166,14 @@ impl Target {
         let ignore_id = self.dataset.index().dataset.ignore_id;
         let mut decoder = Decoder::new();
         let mut counts = DeviceCounts::new(self.classes, &predictor.device);
+        let mut limit = DeviceLimit::new(kernels::binding_bytes(&predictor.device));
         for index in 0..self.len() {
             let (image, labels) = self.view.read(&self.dataset, index, &mut decoder)?;
             let size = [image.height as usize, image.width as usize];
+            let (_, window) = protocol.windows(size);
+            limit
+                .check(&predictor.network, window)
+                .map_err(|found| self.too_large(index, window, found))?;
             let prediction = predictor.predict(&image.pixels, size, (protocol, index as u64));
             counts
                 .add(index, &labels.train_ids, &prediction, ignore_id)
@@ -156,6 +182,16 @@ impl Target {
         }
         let confusion = counts.finish().map_err(|found| self.not_finite(found))?;
         Ok(TargetScore::new(self.name.clone(), self.len() as u64, confusion))
+    }
+
+    fn too_large(
+        &self,
+        index: usize,
+        window: [usize; 2],
+        TooLarge { found, limit }: TooLarge,
+    ) -> EvaluationError {
+        let (path, image) = (self.path.clone(), self.dataset.sample(index).id.clone());
+        EvaluationError::TooLarge { path, image, window, found, limit }
     }
 
     fn not_finite(&self, NotFinite { index, pixels, of }: NotFinite) -> EvaluationError {

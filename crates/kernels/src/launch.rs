@@ -31,7 +31,8 @@ pub fn compiles_wgsl(device: &Device) -> bool {
 
 /// Bytes that one binding can hold on a device that runs the shaders: what the adapter states, which
 /// wgpu keeps below 2 GiB. No tensor of that device is larger.
-pub(crate) fn binding_bytes(device: &Device) -> Option<usize> {
+#[must_use]
+pub fn binding_bytes(device: &Device) -> Option<usize> {
     fn cube_device(device: &DispatchDevice) -> Option<&CubeDevice> {
         match device {
             DispatchDevice::Cube(device) => Some(device),

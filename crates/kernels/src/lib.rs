@@ -18,7 +18,7 @@ mod upsampled_cross_entropy;
 pub use augment::{BLUR_RADIUS_MAX, ColourParameters, Jitter, Operation, augment, augment_plain};
 pub use conv2d::{COLUMN_BYTES, conv2d, conv2d_within};
 pub use labels::{LabelMaps, LabelWeights};
-pub use launch::compiles_wgsl;
+pub use launch::{binding_bytes, compiles_wgsl};
 pub use memory_divergence::{
     MemoryDivergence, SlotSum, memory_divergence, memory_divergence_plain, pair_scale,
 };
