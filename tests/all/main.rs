@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod episode;
+mod evaluation_errors;
 mod exact_outer_gradient;
 mod formula;
 mod golden;
