@@ -14,12 +14,12 @@ pub const SHADER: Shader = Shader {
     constants: &[("LANES", WORDS_PER_WORKGROUP)],
 };
 
-/// Adds the pixels of each true (row) and predicted class to `counts`, [K, K].
+/// Adds the pixels of each true (row) and predicted class to `counts`, [K + 1, K + 1], whose last row
+/// and column are those of no class; modulo 2^32.
 pub fn reference(truth: &[u8], prediction: &[u8], classes: usize, counts: &mut [u32]) {
     for (&truth, &prediction) in truth.iter().zip(prediction) {
-        let (row, column) = (usize::from(truth), usize::from(prediction));
-        if row < classes && column < classes {
-            counts[row * classes + column] += 1;
-        }
+        let [row, column] = [truth, prediction].map(|id| usize::from(id).min(classes));
+        let count = &mut counts[row * (classes + 1) + column];
+        *count = count.wrapping_add(1);
     }
 }

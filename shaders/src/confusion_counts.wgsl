@@ -2,10 +2,10 @@
 //
 //   counts_tq += the number of pixels with truth t and prediction q
 //
-// A truth or prediction of at least K counts for nothing.
+// An id of at least K is no class: of all of these, t or q is K, so that every pixel counts once.
 //
 // Buffers: truth and prediction [ceil(N / 4)], four ids to a word, the first in the lowest byte;
-// counts [K, K], row-major, which must hold numbers before.
+// counts [K + 1, K + 1], row-major, which must hold numbers before.
 //
 // One lane takes one word at a time, LANES * P words apart, and adds to the counts one by one:
 // integers, whose sum no order changes.
@@ -31,11 +31,9 @@ fn main(@builtin(global_invocation_id) invocation: vec3<u32>) {
     let words = (shape.pixels + 3u) / 4u;
     for (var word = invocation.x; word < words; word += LANES * shape.parts) {
         for (var i = 0u; i < min(4u, shape.pixels - word * 4u); i++) {
-            let row = (truth[word] >> (8u * i)) & 0xffu;
-            let column = (prediction[word] >> (8u * i)) & 0xffu;
-            if row < shape.classes && column < shape.classes {
-                atomicAdd(&counts[row * shape.classes + column], 1u);
-            }
+            let row = min((truth[word] >> (8u * i)) & 0xffu, shape.classes);
+            let column = min((prediction[word] >> (8u * i)) & 0xffu, shape.classes);
+            atomicAdd(&counts[row * (shape.classes + 1u) + column], 1u);
         }
     }
 }

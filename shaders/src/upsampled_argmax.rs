@@ -5,16 +5,20 @@ use crate::{Shader, read, upsampled_cross_entropy::taps, write};
 /// Words of four pixels of one workgroup.
 pub const WORDS_PER_WORKGROUP: u32 = 64;
 
+/// The id of a pixel one of whose scores is NaN or infinite.
+pub const NO_CLASS: u8 = 255;
+
 /// `upsampled_argmax.wgsl`.
 pub const SHADER: Shader = Shader {
     name: "upsampled_argmax",
     source: include_str!("upsampled_argmax.wgsl"),
     workgroup_size: [WORDS_PER_WORKGROUP, 1, 1],
     bindings: &[read("logits"), write("ids"), read("parameters")],
-    constants: &[("LANES", WORDS_PER_WORKGROUP)],
+    constants: &[("LANES", WORDS_PER_WORKGROUP), ("NO_CLASS", NO_CLASS as u32)],
 };
 
-/// The class of the largest upsampled logit at every pixel, the lowest of equal ones.
+/// The class of the largest upsampled logit at every pixel, the lowest of equal ones; [`NO_CLASS`]
+/// where a logit that counts is NaN or infinite.
 ///
 /// Shapes: `logits` [B, K, h, w], result [B, H, W].
 pub fn reference(
@@ -28,8 +32,8 @@ pub fn reference(
             for x in 0..output_width {
                 let upsampled = |class: usize| {
                     let mut sum = 0.0;
-                    for (row, down) in taps(y, height, output_height) {
-                        for (column, across) in taps(x, width, output_width) {
+                    for (row, down) in counting(taps(y, height, output_height)) {
+                        for (column, across) in counting(taps(x, width, output_width)) {
                             let at = ((image * classes + class) * height + row) * width + column;
                             sum += down * across * logits[at];
                         }
@@ -42,9 +46,15 @@ pub fn reference(
                         best = class;
                     }
                 }
-                ids.push(best as u8);
+                let has_class = (0..classes).all(|class| upsampled(class).is_finite());
+                ids.push(if has_class { best as u8 } else { NO_CLASS });
             }
         }
     }
     ids
+}
+
+/// The taps with a weight: 0 times infinity would be NaN.
+fn counting(taps: [(usize, f64); 2]) -> impl Iterator<Item = (usize, f64)> {
+    taps.into_iter().filter(|&(_, weight)| weight > 0.0)
 }

@@ -2,6 +2,10 @@
 //
 //   u_pk = sum over the four taps i of pixel p: a_pi z_ik
 //   class_p = the lowest k whose u_pk is the largest
+//   class_p = NO_CLASS, where any z_ik with a_pi > 0 is NaN or infinite
+//
+// What is not finite is told by the bits of the logits: WGSL lets compilers take it that no number
+// is NaN or infinite.
 //
 // Row y of the result lies at y (h - 1) / (H - 1) in the logits, columns alike; whole and remaining
 // part are exact, in integers.
@@ -13,9 +17,13 @@
 // is stored.
 //
 // Dispatch: x = P. Limits: P <= 65535, B H W + 4 LANES P < 2^32, h H and w W < 2^32, every index of
-// a logit < 2^32, K <= 256.
+// a logit < 2^32, K <= 255.
 
 const LANES = 64u;
+const NO_CLASS = 255u;
+
+// The bits of an exponent, all of which are set in NaN and infinity alone.
+const EXPONENT = 0x7f800000u;
 
 struct Parameters {
     size: vec2<u32>, // h, w
@@ -56,17 +64,19 @@ fn class_of(pixel: u32, shape: Parameters) -> u32 {
     var at = image * shape.strides.x + rows * shape.strides.z + columns * shape.strides.w;
     var best = 0u;
     var largest = 0.0;
+    var exponents = vec4<u32>(0u); // the largest of each tap
     for (var k = 0u; k < shape.classes; k++) {
-        let top = mix(logits[at.x], logits[at.y], across.weight);
-        let bottom = mix(logits[at.z], logits[at.w], across.weight);
-        let value = mix(top, bottom, down.weight);
+        let taps = vec4<f32>(logits[at.x], logits[at.y], logits[at.z], logits[at.w]);
+        exponents = max(exponents, bitcast<vec4<u32>>(taps) & vec4<u32>(EXPONENT));
+        let sides = mix(taps.xz, taps.yw, across.weight);
+        let value = mix(sides.x, sides.y, down.weight);
         if k == 0u || value > largest {
             best = k;
             largest = value;
         }
         at += vec4<u32>(shape.strides.y);
     }
-    return best;
+    return select(best, NO_CLASS, any(exponents == vec4<u32>(EXPONENT)));
 }
 
 @compute @workgroup_size(LANES)

@@ -295,8 +295,19 @@ fn the_class_between_two_logits_is_that_of_the_nearer_and_the_lowest_half_way() 
 }
 
 #[test]
-fn counts_have_the_truth_as_rows_and_leave_out_what_is_no_class() {
-    let mut counts = [5, 0, 0, 0];
+fn a_pixel_has_no_class_where_a_logit_that_counts_is_not_finite() {
+    const NONE: u8 = upsampled_argmax::NO_CLASS;
+    for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        // Pixel 2 is the middle logit, to which the right one adds nothing.
+        let logits = [1.0, 0.0, 0.0, 0.0, 1.0, wrong];
+        let found = upsampled_argmax::reference(&logits, [1, 2, 1, 3], [1, 5]);
+        assert_eq!(found, [0, 0, 1, NONE, NONE]);
+    }
+}
+
+#[test]
+fn counts_have_the_truth_as_rows_and_what_is_no_class_last() {
+    let mut counts = [5, 0, 0, 0, 0, 0, 0, 0, 0];
     confusion_counts::reference(&[0, 0, 1, 255, 0], &[0, 1, 0, 0, 2], 2, &mut counts);
-    assert_eq!(counts, [6, 1, 1, 0]);
+    assert_eq!(counts, [6, 1, 1, 1, 0, 0, 1, 0, 0]);
 }

@@ -3,6 +3,7 @@
 
 mod empty_batches;
 mod episode;
+mod evaluation_errors;
 mod exact_outer_gradient;
 mod formula;
 mod golden;

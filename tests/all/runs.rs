@@ -15,13 +15,13 @@ use training::run::{self, Machine, RunError};
 
 use crate::toy::{Silent, Toy, damage_tiles};
 
-static STORE: LazyLock<StoreOptions> = LazyLock::new(StoreOptions::default);
+pub(crate) static STORE: LazyLock<StoreOptions> = LazyLock::new(StoreOptions::default);
 
 fn cpu(device: &Device) -> Machine<'_> {
     Machine { device, device_name: "CPU", store: &STORE }
 }
 
-fn train(recipe: &Recipe, out: &Path) -> Silent {
+pub(crate) fn train(recipe: &Recipe, out: &Path) -> Silent {
     let mut observer = Silent::default();
     run::start(recipe, out, cpu(&Device::flex()), &mut observer).unwrap();
     observer

@@ -6,12 +6,14 @@
 pub mod charts;
 pub mod confusion;
 mod device_counts;
+mod device_limit;
 pub mod memory;
 pub mod pictures;
 pub mod predictor;
 pub mod protocol;
 pub mod report;
 pub mod scores;
+mod stitched;
 pub mod targets;
 pub mod view;
 

@@ -3,7 +3,6 @@
 use burn::tensor::{Device, Tensor};
 use kernels::{PixelIds, upsampled_argmax};
 use models::image;
-use models::layout::tensor_from;
 use models::memory::{self, Noise, ReadOptions};
 use models::mode::{BatchStatistics, Plain};
 use models::network::Network;
@@ -12,6 +11,7 @@ use models::random::Stream;
 use models::resize::resize_bilinear;
 
 use crate::protocol::InferenceProtocol;
+use crate::stitched::Stitched;
 
 /// How the memory is read in evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,48 +55,21 @@ impl Predictor {
     ) -> PixelIds {
         let levels = image::planes_from_interleaved(pixels);
         let image = image::upload(&levels, [1, height, width], &self.device);
-        if protocol.windows([height, width]).0.len() == 1 && !protocol.flip {
-            let logits = self.coarse_logits(image, whole_image_noise(2 * index));
-            return upsampled_argmax(logits, [height, width]);
+        let (corners, window) = protocol.windows([height, width]);
+        let windows = |image: Tensor<4>, noise_index| -> Vec<Tensor<4>> {
+            let parts = corners.iter().enumerate().map(|(number, &[top, left])| {
+                let region = [0..1, 0..3, top..top + window[0], left..left + window[1]];
+                let noise = Stream::new(number as u64, noise_index, "read noise");
+                self.coarse_logits(image.clone().slice(region), noise)
+            });
+            parts.collect()
+        };
+        let mut logits = windows(image.clone(), 2 * index);
+        if logits.len() == 1 && !protocol.flip {
+            return upsampled_argmax(logits.remove(0), [height, width]);
         }
-        let mut logits = self.window_logits(image.clone(), protocol, 2 * index);
-        if protocol.flip {
-            let mirrored = self.window_logits(image.flip([3]), protocol, 2 * index + 1);
-            logits = logits + mirrored.flip([3]);
-        }
-        upsampled_argmax(logits, [height, width])
-    }
-
-    /// Averaged logits of all windows, `[1, K, H, W]`.
-    fn window_logits(
-        &self,
-        image: Tensor<4>,
-        protocol: InferenceProtocol,
-        noise_index: u64,
-    ) -> Tensor<4> {
-        let [_, _, height, width] = image.dims();
-        let (corners, [window_height, window_width]) = protocol.windows([height, width]);
-        if corners.len() == 1 {
-            return self.logits(image, whole_image_noise(noise_index));
-        }
-        let classes = self.network.config.classes;
-        let mut sum = Tensor::zeros([1, classes, height, width], &self.device);
-        let mut hits = vec![0.0; height * width];
-        for (window, &[top, left]) in corners.iter().enumerate() {
-            let (rows, columns) = (top..top + window_height, left..left + window_width);
-            let part = image.clone().slice([0..1, 0..3, rows.clone(), columns.clone()]);
-            let stream = Stream::new(window as u64, noise_index, "read noise");
-            let region = [0..1, 0..classes, rows.clone(), columns.clone()];
-            let added = sum.clone().slice(region.clone()) + self.logits(part, stream);
-            sum = sum.slice_assign(region, added);
-            for row in rows {
-                for hit in &mut hits[row * width..][columns.clone()] {
-                    *hit += 1.0;
-                }
-            }
-        }
-        let hits = tensor_from(&hits, &self.device, sum.dtype()).reshape([1, 1, height, width]);
-        sum / hits
+        let mirrored = protocol.flip.then(|| windows(image.flip([3]), 2 * index + 1));
+        Stitched { size: [height, width], corners, window, logits, mirrored }.predict()
     }
 
     /// Logits of `[B, 3, H, W]` at its own resolution, `[B, K, H, W]`.
@@ -132,9 +105,4 @@ impl Predictor {
         };
         ReadOptions { temperature: self.read.temperature, noise }
     }
-}
-
-/// The read noise of an image that is one window.
-fn whole_image_noise(noise_index: u64) -> Stream {
-    Stream::new(0, noise_index, "read noise")
 }

@@ -37,7 +37,8 @@ pub fn compiles_wgsl(device: &Device) -> bool {
 
 /// Bytes that one binding can hold on a device that runs the shaders: what the adapter states, which
 /// wgpu keeps below 2 GiB. No tensor of that device is larger.
-pub(crate) fn binding_bytes(device: &Device) -> Option<usize> {
+#[must_use]
+pub fn binding_bytes(device: &Device) -> Option<usize> {
     let client = cube_device(device.as_dispatch())?.client();
     let bytes = client.properties().memory.max_page_size;
     (client.name() == WGSL_RUNTIME).then(|| usize::try_from(bytes).unwrap_or(usize::MAX))

@@ -22,7 +22,7 @@ pub use augment::{BLUR_RADIUS_MAX, ColourParameters, Jitter, Operation, augment,
 pub use conv2d::{COLUMN_BYTES, conv2d, conv2d_within};
 pub use l2_norm::{SMALLEST_NORM, l2_normalize, l2_normalize_pair};
 pub use labels::{LabelMaps, LabelWeights};
-pub use launch::compiles_wgsl;
+pub use launch::{binding_bytes, compiles_wgsl};
 pub use memory_divergence::{
     MemoryDivergence, SlotSum, memory_divergence, memory_divergence_plain, pair_scale,
 };
@@ -32,7 +32,7 @@ pub use memory_write::{
     memory_write_plain,
 };
 pub use pixel_ids::{PixelIds, PixelLabels};
-pub use upsampled_argmax::{add_confusion, upsampled_argmax, upsampled_argmax_plain};
+pub use upsampled_argmax::{NO_CLASS, add_confusion, upsampled_argmax, upsampled_argmax_plain};
 pub use upsampled_cross_entropy::{
     upsampled_cross_entropy, upsampled_cross_entropy_pair, upsampled_cross_entropy_pair_plain,
     upsampled_cross_entropy_plain,

@@ -33,6 +33,30 @@ impl PixelIds {
         Self { words, shape }
     }
 
+    /// Joins maps of one image each, `[1, h, W]`, one below the other, without waiting for the device.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, their widths differ, or the pixels of one but the last are no whole words
+    /// of four.
+    #[must_use]
+    pub fn stacked(maps: Vec<Self>) -> Self {
+        let [batch, _, width] = maps[0].shape;
+        let mut height = 0;
+        for (index, map) in maps.iter().enumerate() {
+            let is_whole = index + 1 == maps.len() || map.pixels().is_multiple_of(4);
+            assert!(batch == 1 && is_whole, "map {index} of {:?} is followed by others", map.shape);
+            assert_eq!(
+                [map.shape[0], map.shape[2]],
+                [batch, width],
+                "batch and width of map {index}"
+            );
+            height += map.shape[1];
+        }
+        let words = Tensor::cat(maps.into_iter().map(|map| map.words).collect(), 0);
+        Self { words, shape: [batch, height, width] }
+    }
+
     /// The ids that a shader wrote.
     pub(crate) fn from_words(words: Tensor<1, Int>, shape: [usize; 3]) -> Self {
         Self { words, shape }

@@ -1,11 +1,11 @@
 //! Three ways to predicted classes agree: the plain-Rust reference, plain Burn operations on the
 //! CPU, and WGSL on a software Vulkan adapter.
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use kernels::{
-    PixelIds, add_confusion, device::software_vulkan, upsampled_argmax, upsampled_argmax_plain,
+    NO_CLASS, PixelIds, device::software_vulkan, upsampled_argmax, upsampled_argmax_plain,
 };
-use shaders::{confusion_counts, upsampled_argmax as shader};
+use shaders::upsampled_argmax as shader;
 
 fn wgpu() -> Device {
     software_vulkan().unwrap_or_else(|error| panic!("{error}")).device
@@ -38,7 +38,7 @@ fn all_three_ways_take_the_lowest_of_equal_classes() {
         ([2, 19, 5, 9], [5, 9]),
         ([7, 19, 5, 3], [17, 5]),
         ([1, 150, 3, 3], [17, 17]),
-        ([1, 256, 2, 2], [3, 3]),
+        ([1, 255, 2, 2], [3, 3]),
         ([1, 33, 9, 9], [5, 3]),
         ([1, 2, 3, 3], [1, 17]),
         ([1, 1, 3, 3], [5, 5]),
@@ -94,37 +94,52 @@ fn logits_in_another_layout_and_with_autodiff_give_the_same_classes() {
 }
 
 #[test]
-fn no_pixels_are_no_classes() {
+fn all_three_ways_give_no_class_exactly_where_a_logit_that_counts_is_not_finite() {
+    // Sizes at which pixels lie on logits and between them, and an axis of one logit or pixel.
+    for (dims, size) in [
+        ([1, 1, 1, 1], [1, 1]),
+        ([2, 19, 5, 9], [5, 9]),
+        ([2, 19, 5, 7], [33, 45]),
+        ([1, 3, 1, 4], [5, 19]),
+        ([1, 3, 7, 5], [4, 1]),
+        ([1, 255, 4, 4], [7, 10]),
+    ] {
+        for (number, wrong) in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY].into_iter().enumerate()
+        {
+            let mut values = logits(dims);
+            let at = hash(5, number as u64) as usize % values.len();
+            values[at] = wrong;
+            let expected = without_class(&shader::reference(&values, dims, size));
+            // Of seven rows, four pixels lie on every other one.
+            assert!(size == [4, 1] || expected.contains(&true), "{dims:?}");
+            let found = upsampled_argmax(tensor(&values, dims, &wgpu()), size).download();
+            assert!(without_class(&found) == expected, "WGSL: {dims:?} to {size:?}, {wrong}");
+            let plain = upsampled_argmax(tensor(&values, dims, &Device::flex()), size).download();
+            assert!(without_class(&plain) == expected, "Burn: {dims:?} to {size:?}, {wrong}");
+        }
+    }
+}
+
+fn without_class(ids: &[u8]) -> Vec<bool> {
+    ids.iter().map(|&id| id == NO_CLASS).collect()
+}
+
+#[test]
+fn logits_none_of_which_is_a_number_give_no_class_and_the_largest_numbers_do() {
+    let (dims, size) = ([1, 19, 3, 3], [9, 9]);
     for device in [wgpu(), Device::flex()] {
-        let found = upsampled_argmax(tensor(&[], [0, 3, 2, 2], &device), [5, 5]);
-        assert_eq!(found.download(), [0_u8; 0]);
+        let nan = tensor(&[f64::NAN; 19 * 9], dims, &device);
+        assert_eq!(upsampled_argmax(nan, size).download(), [NO_CLASS; 81]);
+        let largest = tensor(&[f64::from(f32::MAX); 19 * 9], dims, &device);
+        assert_eq!(upsampled_argmax(largest, [3, 3]).download(), [0; 9]);
     }
 }
 
 #[test]
-fn counts_of_several_batches_add_up_and_leave_earlier_ones_alone() {
-    let shape = [3, 41, 53];
-    let pixels: u64 = shape.iter().product::<usize>() as u64;
-    let ids = |name: u64| -> Vec<u8> {
-        (0..pixels)
-            .map(|index| [hash(name, index) as u8 % 22, 255][usize::from(index % 7 == 0)])
-            .collect()
-    };
-    let mut expected = vec![0; 19 * 19];
+fn no_pixels_are_no_classes() {
     for device in [wgpu(), Device::flex()] {
-        let mut counts = Tensor::<2, Int>::zeros([19, 19], (&device, DType::I32));
-        expected.fill(0);
-        for batch in 0..2 {
-            let before = counts.clone();
-            let (truth, prediction) = (ids(2 * batch), ids(2 * batch + 1));
-            let upload = |ids: &[u8]| PixelIds::upload(ids, shape, &device);
-            counts = add_confusion(counts, &upload(&truth), &upload(&prediction));
-            let found: Vec<i32> = before.try_into_vec_as().expect("counts");
-            assert_eq!(found, expected.iter().map(|&count| count as i32).collect::<Vec<_>>());
-            confusion_counts::reference(&truth, &prediction, 19, &mut expected);
-        }
-        let found: Vec<i32> = counts.try_into_vec_as().expect("counts");
-        assert_eq!(found, expected.iter().map(|&count| count as i32).collect::<Vec<_>>());
+        let found = upsampled_argmax(tensor(&[], [0, 3, 2, 2], &device), [5, 5]);
+        assert_eq!(found.download(), [0_u8; 0]);
     }
 }
 
@@ -136,4 +151,25 @@ fn ids_come_back_as_they_went_up() {
             assert_eq!(PixelIds::upload(&ids, [1, 1, pixels], &device).download(), ids);
         }
     }
+}
+
+#[test]
+fn maps_of_whole_words_are_stacked() {
+    for device in [wgpu(), Device::flex()] {
+        let map = |first: u8, rows: u8| {
+            let ids: Vec<u8> = (first..first + 6 * rows).collect();
+            PixelIds::upload(&ids, [1, usize::from(rows), 6], &device)
+        };
+        let stacked = PixelIds::stacked(vec![map(0, 4), map(24, 2), map(36, 3)]);
+        assert_eq!(stacked.shape(), [1, 9, 6]);
+        assert_eq!(stacked.download(), (0..54).collect::<Vec<u8>>());
+        assert_eq!(PixelIds::stacked(vec![map(7, 1)]).download(), (7..13).collect::<Vec<u8>>());
+    }
+}
+
+#[test]
+#[should_panic(expected = "map 0 of [1, 1, 6] is followed by others")]
+fn a_map_of_six_pixels_is_followed_by_none() {
+    let map = || PixelIds::upload(&[0; 6], [1, 1, 6], &Device::flex());
+    drop(PixelIds::stacked(vec![map(), map()]));
 }

@@ -46,7 +46,7 @@ pub fn open_targets(
 /// Evaluates `run` on `targets`, with a progress bar for each.
 ///
 /// # Errors
-/// If a shard cannot be read.
+/// If a shard cannot be read, or the network's scores of an image are not finite.
 pub fn evaluate(
     run: &TrainedRun,
     targets: &[Target],

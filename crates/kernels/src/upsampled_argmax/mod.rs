@@ -1,5 +1,6 @@
 //! Predicted classes at a larger size than the logits', and their counts against the truth.
 
+mod plain;
 mod wgsl;
 
 use burn::{
@@ -8,11 +9,17 @@ use burn::{
 };
 use shaders::confusion_counts;
 
-use crate::{launch::compiles_wgsl, pixel_ids::PixelIds, resize::Resize};
+pub use plain::upsampled_argmax_plain;
+pub use shaders::upsampled_argmax::NO_CLASS;
+
+use crate::{launch::compiles_wgsl, pixel_ids::PixelIds};
 use wgsl::{Sizes, UpsampledArgmaxOps};
 
 /// The class of the largest logit at every pixel of `[H, W]`, after a bilinear resize with corners
 /// aligned; of equal ones the lowest.
+///
+/// A pixel has the id [`NO_CLASS`] where any logit of any class that its scores are made of is NaN
+/// or infinite: no class is the largest there.
 ///
 /// Runs as WGSL on a wgpu device in f32, without a logit of that size and without waiting for the
 /// device, and as [`upsampled_argmax_plain`] elsewhere.
@@ -21,7 +28,7 @@ use wgsl::{Sizes, UpsampledArgmaxOps};
 ///
 /// # Panics
 ///
-/// If K is not between 1 and 256, or pixels are asked of logits of no size.
+/// If K is not between 1 and 255, or pixels are asked of logits of no size.
 pub fn upsampled_argmax(logits: Tensor<4>, size: [usize; 2]) -> PixelIds {
     let shape = checked_shape(&logits, size);
     let runs_as_wgsl = logits.dtype() == DType::F32
@@ -39,57 +46,35 @@ pub fn upsampled_argmax(logits: Tensor<4>, size: [usize; 2]) -> PixelIds {
     PixelIds::from_words(Tensor::from_dispatch(words), shape)
 }
 
-/// [`upsampled_argmax`] with plain Burn operations, on any device: its twin, which waits for the
-/// device.
-///
-/// # Panics
-///
-/// As [`upsampled_argmax`], or if the device fails.
-pub fn upsampled_argmax_plain(logits: Tensor<4>, size: [usize; 2]) -> PixelIds {
-    let (device, shape) = (logits.device(), checked_shape(&logits, size));
-    if shape.contains(&0) {
-        return PixelIds::upload(&[], shape, &device);
-    }
-    let upsampled = match Resize::with_aligned_corners(&logits, size) {
-        Some(resize) => resize.apply(logits),
-        None => logits,
-    };
-    let classes: Vec<i32> =
-        upsampled.argmax(1).try_into_vec_as().expect("the device computes class indices");
-    let ids: Vec<u8> = classes.into_iter().map(|class| class as u8).collect();
-    PixelIds::upload(&ids, shape, &device)
-}
-
 /// `[B, H, W]`.
 fn checked_shape(logits: &Tensor<4>, [height, width]: [usize; 2]) -> [usize; 3] {
     let [batch, classes, from_height, from_width] = logits.dims();
-    assert!((1..=256).contains(&classes), "{classes} classes, expected 1 to 256");
+    assert!((1..=255).contains(&classes), "{classes} classes, expected 1 to 255");
     let shape = [batch, height, width];
     assert!(shape.contains(&0) || from_height * from_width > 0, "logits of no size");
     shape
 }
 
-/// Adds the pixels of each true (row) and predicted class to `counts`, `[K, K]`.
+/// Adds the pixels of each true (row) and predicted class to `counts`, `[K + 1, K + 1]`.
 ///
-/// Truth or prediction of at least K counts for nothing. A count wraps around at 2^32. On a wgpu
-/// device nobody waits; elsewhere this is plain Rust on the host.
+/// The last row and column are of all ids that are no class, those of at least K, so that every
+/// pixel counts once. A count has the bits of an unsigned number, which wraps around at 2^32. On a
+/// wgpu device nobody waits; elsewhere this is plain Rust on the host.
 ///
 /// # Panics
 ///
-/// If the shapes disagree, or the device fails.
+/// If the shapes disagree, the counts are not I32, or the device fails.
 pub fn add_confusion(
     counts: Tensor<2, Int>,
     truth: &PixelIds,
     prediction: &PixelIds,
 ) -> Tensor<2, Int> {
-    let [classes, columns] = counts.dims();
-    assert_eq!(classes, columns, "a confusion matrix is square");
+    let [rows, columns] = counts.dims();
+    assert!(rows == columns && rows > 0, "counts of {rows} x {columns}, expected [K + 1, K + 1]");
     assert_eq!(truth.shape(), prediction.shape(), "pixels of truth and prediction");
+    assert_eq!(counts.dtype(), DType::I32, "type of the counts");
     let pixels = truth.pixels();
-    let runs_as_wgsl = counts.dtype().size() == 4
-        && compiles_wgsl(&counts.device())
-        && pixels > 0
-        && wgsl::fits_counts(pixels);
+    let runs_as_wgsl = compiles_wgsl(&counts.device()) && pixels > 0 && wgsl::fits_counts(pixels);
     if runs_as_wgsl {
         return Tensor::from_dispatch(<Dispatch as UpsampledArgmaxOps>::add_confusion(
             counts.into_dispatch(),
@@ -98,10 +83,11 @@ pub fn add_confusion(
             pixels as u32,
         ));
     }
-    let (device, dtype) = (counts.device(), counts.dtype());
-    let before: Vec<i64> = counts.try_into_vec_as().expect("the device holds counts");
+    let device = counts.device();
+    let before: Vec<i32> = counts.try_into_vec_as().expect("the device holds counts");
     let mut sums: Vec<u32> = before.into_iter().map(|count| count as u32).collect();
     let (truth, prediction) = (truth.clone().download(), prediction.clone().download());
-    confusion_counts::reference(&truth, &prediction, classes, &mut sums);
-    Tensor::from_data(TensorData::new(sums, [classes, classes]), (&device, dtype))
+    confusion_counts::reference(&truth, &prediction, rows - 1, &mut sums);
+    let sums: Vec<i32> = sums.into_iter().map(|count| count as i32).collect();
+    Tensor::from_data(TensorData::new(sums, [rows, rows]), (&device, DType::I32))
 }

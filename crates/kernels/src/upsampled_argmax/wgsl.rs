@@ -127,7 +127,7 @@ impl UpsampledArgmaxOps for Cube {
 
         let [counts, truth, prediction] = [counts, truth, prediction].map(into_contiguous);
         let counts = if counts.can_mut() { counts } else { counts.copy() };
-        let classes = counts.meta.shape()[0] as u32;
+        let classes = counts.meta.shape()[0] as u32 - 1;
         let words = pixels.div_ceil(4);
         let parts = words.div_ceil(confusion_counts::WORDS_PER_WORKGROUP).min(PARTS_MAX);
         launch(
@@ -152,5 +152,29 @@ impl<C: CheckpointStrategy> UpsampledArgmaxOps for Autodiff<Cube, C> {
         pixels: u32,
     ) -> IntTensor<Self> {
         Cube::add_confusion(counts, truth, prediction, pixels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argmax_fits_as_long_as_every_index_does() {
+        assert!(fits([1, 19, 256, 512], [1024, 2048]));
+        // Pixels, one step of all workgroups beyond the last: 4 * 256 * 16384 = 2^24.
+        let most = (1_usize << 32) - (1 << 24) - 1;
+        assert!(fits_counts(most) && !fits_counts(most + 1) && !fits_counts(usize::MAX));
+        assert!(fits([254, 1, 1, 1], [1 << 12, 1 << 12]));
+        assert!(!fits([255, 1, 1, 1], [1 << 12, 1 << 12]));
+        // Logits.
+        assert!(fits([1, 255, 1 << 12, 1 << 12], [1, 1]));
+        assert!(!fits([2, 255, 1 << 12, 1 << 12], [1, 1]));
+        // The place of an output among the logits of one axis, times the other outputs.
+        assert!(fits([1, 1, (1 << 16) - 1, 1], [1 << 16, 1]));
+        assert!(!fits([1, 1, 1 << 16, 1], [1 << 16, 1]));
+        assert!(!fits([1, 1, 1, 1 << 16], [1, 1 << 16]));
+        // Products beyond 64 bits.
+        assert!(!fits([usize::MAX, 2, 2, 2], [1, 1]) && !fits([1; 4], [usize::MAX, 2]));
     }
 }

@@ -198,18 +198,23 @@ fn require_finite(
     }
     let statistics = state.statistics.iter().flat_map(|s| [s.mean.clone(), s.variance.clone()]);
     let memory = state.memory.iter().map(|memory| memory.clone().flatten::<1>(0, 1));
-    for (what, tensors) in [
+    let groups = [
         ("parameters", state.parameters.clone()),
         ("momentum", state.momentum.clone()),
         ("running statistics", statistics.collect()),
         ("memory", memory.collect()),
-    ] {
+    ];
+    let norms = groups.into_iter().filter_map(|(what, tensors)| {
         let tensors: Vec<_> = tensors.into_iter().map(Some).collect();
-        let norm = global_norm(&tensors).map_or(0.0, Tensor::into_scalar::<f32>);
-        if !norm.is_finite() {
-            let what = format!("the norm of the {what}");
-            return Err(RunError::NotFinite { step, what, value: f64::from(norm) });
-        }
+        Some((what, global_norm(&tensors)?))
+    });
+    let (names, norms): (Vec<_>, Vec<_>) = norms.unzip();
+    // One transfer: each waits for the device.
+    let norms: Vec<f32> =
+        Tensor::cat(norms, 0).try_into_vec_as().expect("the device computes the norms");
+    if let Some((what, norm)) = names.into_iter().zip(norms).find(|(_, norm)| !norm.is_finite()) {
+        let what = format!("the norm of the {what}");
+        return Err(RunError::NotFinite { step, what, value: f64::from(norm) });
     }
     Ok(())
 }
