@@ -166,6 +166,11 @@ fn summed(row: u32, pixel_lane: u32) -> vec4<f32> {
     return sum;
 }
 
+// At least SMALLEST_SQUARED_NORM, in a sum that keeps what is no number.
+fn divisor(squared: vec4<f32>) -> vec4<f32> {
+    return squared + max(SMALLEST_SQUARED_NORM - squared, vec4<f32>());
+}
+
 // Four pixels against four slots: a column is a slot.
 fn outer(pixels: vec4<f32>, slots: vec4<f32>) -> mat4x4<f32> {
     return mat4x4<f32>(pixels * slots.x, pixels * slots.y, pixels * slots.z, pixels * slots.w);
@@ -346,7 +351,7 @@ fn main(
         }
         workgroupBarrier();
         let squared = summed(SLOTS, pixel_lane);
-        inverse_norms = 1.0 / sqrt(max(squared, vec4<f32>(SMALLEST_SQUARED_NORM)));
+        inverse_norms = 1.0 / sqrt(divisor(squared));
         if first_slot == 0u && group == 0u {
             store_squared_norms(pixels, is_inside, squared);
         }

@@ -109,6 +109,11 @@ fn summed(row: u32, pixel_lane: u32) -> vec4<f32> {
     return sum;
 }
 
+// At least SMALLEST_SQUARED_NORM, in a sum that keeps what is no number.
+fn divisor(squared: vec4<f32>) -> vec4<f32> {
+    return squared + max(SMALLEST_SQUARED_NORM - squared, vec4<f32>());
+}
+
 // Four pixels against four slots: a column is a slot.
 fn outer(pixels: vec4<f32>, slots: vec4<f32>) -> mat4x4<f32> {
     return mat4x4<f32>(pixels * slots.x, pixels * slots.y, pixels * slots.z, pixels * slots.w);
@@ -318,7 +323,7 @@ fn main(
     // df.
     let squared = squared_norms_from(pixels);
     let smallest = vec4<f32>(SMALLEST_SQUARED_NORM);
-    let inverse_norms = 1.0 / sqrt(max(squared, smallest));
+    let inverse_norms = 1.0 / sqrt(divisor(squared));
     projection = select(projection, vec4<f32>(), squared < smallest);
     for (var first_slot = 0u; first_slot < shape.slots; first_slot += SLOTS) {
         let columns0 = total_columns(score_at, first_slot, shape);

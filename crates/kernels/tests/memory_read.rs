@@ -52,7 +52,11 @@ fn a_feature_that_is_no_number_spoils_its_pixel_and_no_other() {
         let mut case = Case::new([1, 5, 8], 33, 19);
         let clean = reference(&case).outputs;
         case.features[7 * 33 + 12] = bad;
+        let expected = reference(&case);
         for (what, found) in [("WGSL", run_wgsl(&case)), ("Burn", run_burn(&case))] {
+            let (of, there) = (&found.outputs, &expected.outputs);
+            assert_not_finite_alike(what, &of.normalized, &there.normalized);
+            assert_not_finite_alike(what, &of.readout, &there.readout);
             let Found { outputs, feature_gradient, memory_gradient } = found;
             for (what, found, expected) in [
                 (format!("{what}: scores"), &outputs.scores, &clean.scores),

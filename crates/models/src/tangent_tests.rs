@@ -172,11 +172,10 @@ fn memory_read<M: Mode>(x: M::T<1>) -> M::T<4> {
 }
 
 fn memory_read_below_the_clamp<M: Mode>(x: M::T<1>) -> M::T<4> {
-    let features = M::scale(part::<M, 2>(&x, 0, [6, 4]), 1e-13);
+    let features = M::scale(part::<M, 4>(&x, 0, [2, 4, 1, 3]), 1e-13);
     let memory = M::scale(part::<M, 2>(&x, 24, [5, 4]), 10.0);
     let read = M::memory_read(features, memory, Noise::None, 0.5);
-    let all = M::cat(vec![read.normalized, read.scores, read.weights, read.readout], 1);
-    M::linear(all, |x| x.reshape([6, 18, 1, 1]))
+    M::cat(vec![read.joined, read.scores, read.weights], 1)
 }
 
 fn memory_write_of<M: Mode>(

@@ -1,20 +1,19 @@
 //! The upsampled argmax and the confusion counts as shader launches.
 
 use burn::backend::{
-    Autodiff, Backend, Cube, DType, Shape,
+    Autodiff, Backend, Cube, DType,
     autodiff::checkpoint::strategy::CheckpointStrategy,
     backend_extension,
     tensor::{FloatTensor, IntTensor},
 };
 use burn_cubecl::{
     kernel::{into_contiguous, untile},
-    ops::numeric::empty_device_contiguous_dtype,
     tensor::CubeTensor,
 };
 use bytemuck::NoUninit;
 use shaders::{confusion_counts, upsampled_argmax};
 
-use crate::launch::{launch, strides};
+use crate::launch::{ITERATIONS_MAX, empty, is_u32, launch, strides};
 
 /// Workgroups that share the pixels, at most: enough to fill a GPU several times.
 const PARTS_MAX: u32 = 16_384;
@@ -57,27 +56,32 @@ impl Sizes {
     }
 }
 
-/// Whether every index of an argmax fits `u32`.
+/// Whether every index of an argmax fits `u32`, and the loops of every lane their limit.
 pub(super) fn fits(
     [batch, classes, height, width]: [usize; 4],
     [output_height, output_width]: [usize; 2],
 ) -> bool {
-    let is_u32 = |factors: &[usize]| {
-        let product = factors.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
-        product.is_some_and(|product| u32::try_from(product).is_ok())
-    };
     let pixels = batch.checked_mul(output_height).and_then(|rows| rows.checked_mul(output_width));
-    pixels.is_some_and(fits_counts)
-        && is_u32(&[batch, classes, height, width])
+    // A word holds four pixels, each a loop over the classes.
+    let iterations = |pixels: usize| {
+        let words = pixels.div_ceil(4).div_ceil(lanes(upsampled_argmax::WORDS_PER_WORKGROUP));
+        words * (4 * (classes + 1) + 1)
+    };
+    is_u32(&[batch, classes, height, width])
         && is_u32(&[height, output_height])
         && is_u32(&[width, output_width])
+        && pixels.is_some_and(|pixels| fits_counts(pixels) && iterations(pixels) <= ITERATIONS_MAX)
 }
 
 /// Whether every index of so many pixels fits `u32`, one step of all workgroups further on.
 pub(super) fn fits_counts(pixels: usize) -> bool {
-    let lanes = upsampled_argmax::WORDS_PER_WORKGROUP.max(confusion_counts::WORDS_PER_WORKGROUP);
-    let step = 4 * lanes as usize * PARTS_MAX as usize;
-    pixels.checked_add(step).is_some_and(|sum| u32::try_from(sum).is_ok())
+    let words = upsampled_argmax::WORDS_PER_WORKGROUP.max(confusion_counts::WORDS_PER_WORKGROUP);
+    pixels.checked_add(4 * lanes(words)).is_some_and(|sum| u32::try_from(sum).is_ok())
+}
+
+/// Lanes of all workgroups, at most; each takes one word at a time.
+fn lanes(words_per_workgroup: u32) -> usize {
+    words_per_workgroup as usize * PARTS_MAX as usize
 }
 
 impl UpsampledArgmaxOps for Cube {
@@ -98,9 +102,7 @@ impl UpsampledArgmaxOps for Cube {
         let logits = untile(logits);
         let words = pixels.div_ceil(4);
         let parts = words.div_ceil(upsampled_argmax::WORDS_PER_WORKGROUP).min(PARTS_MAX);
-        let (client, device) = (logits.client.clone(), logits.device.clone());
-        let shape = Shape::new([words as usize]);
-        let ids = empty_device_contiguous_dtype(client, device, shape, DType::I32);
+        let ids = empty(&logits, [words as usize], DType::I32);
         let strides = strides(&logits);
         launch(
             &upsampled_argmax::SHADER,
@@ -167,6 +169,9 @@ mod tests {
         assert!(fits_counts(most) && !fits_counts(most + 1) && !fits_counts(usize::MAX));
         assert!(fits([254, 1, 1, 1], [1 << 12, 1 << 12]));
         assert!(!fits([255, 1, 1, 1], [1 << 12, 1 << 12]));
+        // Rounds of 2^22 pixels, each of 4 (K + 1) + 1 iterations, of which 2^15 fit.
+        assert!(fits([31, 255, 1, 1], [1 << 11, 1 << 11]));
+        assert!(!fits([32, 255, 1, 1], [1 << 11, 1 << 11]));
         // Logits.
         assert!(fits([1, 255, 1 << 12, 1 << 12], [1, 1]));
         assert!(!fits([2, 255, 1 << 12, 1 << 12], [1, 1]));
