@@ -111,7 +111,7 @@ fn a_step_of_every_loop_reads_nothing_from_the_device() {
         // Outside of a window first: in it no memory is allocated.
         let (next, report) = step(&network, &state, &method, &device);
         let rates = [0.01, 0.0025];
-        assert_eq!(MetricsLine::new(1, rates, &report).not_finite(false), None, "{name}");
+        assert_eq!(MetricsLine::new(1, rates, &report).not_finite([&[]; 2]), None, "{name}");
         let loss = |(_, report): &(State, StepReport)| report.inner.losses[0].1.clone();
         let (after, _) = without_reads(&device, || step(&network, &next, &method, &device), loss);
         assert_eq!(after.step, 2, "{name}");

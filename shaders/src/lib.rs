@@ -2,7 +2,8 @@
 //!
 //! A shader `name.wgsl` is valid WGSL as it stands. Its neighbour `name.rs` declares what the host
 //! must know (`SHADER`) and computes the same result on slices, in `f64` or, where bytes are
-//! rounded, in the very precision of the rule, with loops a reader can check by eye. Adding a shader is one pair of files and one line in [`SHADERS`].
+//! rounded, in the very precision of the rule, with loops a reader can check by eye. Adding a shader
+//! is one pair of files and one line in [`SHADERS`].
 #![forbid(unsafe_code)]
 
 pub mod augment_blur;

@@ -96,6 +96,8 @@ fn main(
     }
     partials[lane] = own_sum;
     workgroupBarrier();
+    // Lane 0 has read own_score, which another lane overwrites now.
+    storageBarrier();
     var sum = 0.0;
     for (var i = 0u; i < LANES; i++) {
         sum += partials[i];

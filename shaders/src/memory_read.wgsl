@@ -24,7 +24,8 @@
 //            slots; beyond SLOTS slots the readout is added to, tile of slots after tile
 // Every sum has one fixed order, so equal inputs give equal bits.
 //
-// Dispatch: x = ceil(N / PIXELS). Limits: N <= 65535 * PIXELS, N * max(2C, K) < 2^32.
+// Dispatch: x = ceil(N / PIXELS). Limits: N <= 65535 * PIXELS, N * max(2C, K) < 2^32, and so the
+// place of every feature in its buffer.
 
 const LANES = 64u;
 const PIXEL_LANES = 8u;
@@ -101,7 +102,7 @@ fn gumbel(index: u32, key: vec2<u32>) -> f32 {
     let low = (z.x >> 11u) | (z.y << 21u);
     let high = z.y >> 11u;
     if low == 0u && high == 0u {
-        return -708.39642; // ln of the smallest normal f64, where the f64 rule stops
+        return 708.39642; // -ln of the smallest normal f64, where the f64 rule stops
     }
     var exponential: f32;
     if high < 0x100000u {

@@ -166,9 +166,10 @@ fn main(
                 let label = (labels[pixel / 4u] >> (8u * (pixel % 4u))) & 0xffu;
                 if label < shape.classes {
                     let across = place(x, cell.y, shape.size.y, shape.label_size.y);
-                    // At most 1, whatever the rounding of large logits makes of it.
+                    // At most 1, whatever the rounding of large logits makes of it; a difference
+                    // keeps what is no number, which `min` could take for one.
                     let exponent = mix(low, high, across) - log_sums[pixel];
-                    let softmax = exp(min(exponent, vec4<f32>()));
+                    let softmax = exp(exponent - max(exponent, vec4<f32>()));
                     let is_label = own_classes == vec4<u32>(label);
                     let weight = class_weights[label];
                     let residual =

@@ -38,7 +38,7 @@ fn labels_that_vanish_at_the_features_are_an_empty_batch_for_the_losses_there_al
         ("all losses at the labels", Method { losses: at_labels, ..released }, &[]),
     ] {
         let mut episode = Episode::new(&method, [2, 64, 64]);
-        assert_eq!(episode.step(&method).1.empty_batches, 0, "{name}: with labels");
+        assert_eq!(episode.step(&method).1.empty_batches(), 0, "{name}: with labels");
         for batches in 1..=2 {
             let empty = match batches {
                 1 => &mut episode.meta_test,
@@ -47,7 +47,7 @@ fn labels_that_vanish_at_the_features_are_an_empty_batch_for_the_losses_there_al
             *empty = without_labels_at_the_features(empty);
             let (state, report) = episode.step(&method);
             let expected = if empty_losses.is_empty() { 0 } else { batches };
-            assert_eq!(report.empty_batches, expected, "{name}");
+            assert_eq!(report.empty_batches(), expected, "{name}");
             let outer = report.outer.as_ref().expect("an episode has an outer pass");
             for (loss, value) in &outer.losses {
                 let is_nan = values(value)[0].is_nan();

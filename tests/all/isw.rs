@@ -120,7 +120,7 @@ fn the_loss_begins_after_the_statistics_and_counts_the_pairs_that_the_log_names(
             assert_eq!(line.inner.contains_key("whitening"), begun, "step {}", line.step);
             assert_eq!(line.outer.contains_key("whitening"), begun && name == "episodic");
             assert_eq!(line.sensitive_pairs, if begun { sensitive.clone() } else { vec![] });
-            assert_eq!(line.not_finite(false), None);
+            assert_eq!(line.not_finite([&[]; 2]), None);
         }
         let last = &watcher.lines[3].inner;
         assert!(last["whitening"] > 0.0, "{last:?}");

@@ -101,7 +101,7 @@ fn every_algorithm_trains_and_logs_what_it_computes() {
             assert_eq!(line.outer_gradient_norm.is_some(), outer, "{keys:?}");
             assert_eq!(line.outer.is_empty(), !outer, "{keys:?}");
             assert_eq!(line.second_order_norm.is_some(), second, "{keys:?}");
-            assert_eq!(line.not_finite(false), None, "{keys:?}");
+            assert_eq!(line.not_finite([&[]; 2]), None, "{keys:?}");
             assert_eq!(line.meta_train.len() + line.meta_test.len(), 2, "{keys:?}");
         }
     }
@@ -128,7 +128,7 @@ fn every_model_takes_a_second_order_step_and_predicts() {
         ];
         let observer = train(&toy.recipe(&keys.each_ref().map(String::as_str)), &out);
         let line = &observer.lines[0];
-        assert_eq!(line.not_finite(false), None, "{model}");
+        assert_eq!(line.not_finite([&[]; 2]), None, "{model}");
         assert!(line.second_order_norm.is_some_and(|norm| norm > 0.0), "{model}");
         let trained = run::load(&out, &Device::flex()).unwrap();
         let target = Target::open(&toy.target, &trained.facts.classes, &STORE).unwrap();
@@ -146,7 +146,7 @@ fn every_normalisation_takes_a_second_order_step() {
     {
         let key = format!("model.normalization={normalization}");
         let line = train(&toy.recipe(&["steps=1", &key]), &toy.path(normalization)).lines.remove(0);
-        assert_eq!(line.not_finite(false), None, "{normalization}");
+        assert_eq!(line.not_finite([&[]; 2]), None, "{normalization}");
         assert_eq!(line.inner.contains_key("whitening"), has_loss, "{normalization}");
         run::load(&toy.path(normalization), &Device::flex()).unwrap();
     }
@@ -159,7 +159,7 @@ fn every_resnet_takes_a_step() {
         let backbone = format!("model.backbone={backbone}");
         let recipe = toy.recipe(&["steps=1", "method.order=first", &backbone]);
         let observer = train(&recipe, &toy.path(&backbone));
-        assert_eq!(observer.lines[0].not_finite(false), None, "{backbone}");
+        assert_eq!(observer.lines[0].not_finite([&[]; 2]), None, "{backbone}");
     }
 }
 

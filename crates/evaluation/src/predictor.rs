@@ -53,22 +53,26 @@ impl Predictor {
         [height, width]: [usize; 2],
         (protocol, index): (InferenceProtocol, u64),
     ) -> PixelIds {
-        let levels = image::planes_from_interleaved(pixels);
-        let image = image::upload(&levels, [1, height, width], &self.device);
+        assert_eq!(pixels.len(), 3 * height * width, "RGB levels of [{height}, {width}]");
         let (corners, window) = protocol.windows([height, width]);
-        let windows = |image: Tensor<4>, noise_index| -> Vec<Tensor<4>> {
+        // Windows are cut on the host: a whole image can be more than the device binds at once.
+        let windows = |mirrored: bool, noise_index| -> Vec<Tensor<4>> {
             let parts = corners.iter().enumerate().map(|(number, &[top, left])| {
-                let region = [0..1, 0..3, top..top + window[0], left..left + window[1]];
+                let left = if mirrored { width - window[1] - left } else { left };
+                let levels =
+                    image::planes_from_interleaved(&cut(pixels, width, [top, left], window));
+                let image = image::upload(&levels, [1, window[0], window[1]], &self.device);
+                let image = if mirrored { image.flip([3]) } else { image };
                 let noise = Stream::new(number as u64, noise_index, "read noise");
-                self.coarse_logits(image.clone().slice(region), noise)
+                self.coarse_logits(image, noise)
             });
             parts.collect()
         };
-        let mut logits = windows(image.clone(), 2 * index);
+        let mut logits = windows(false, 2 * index);
         if logits.len() == 1 && !protocol.flip {
             return upsampled_argmax(logits.remove(0), [height, width]);
         }
-        let mirrored = protocol.flip.then(|| windows(image.flip([3]), 2 * index + 1));
+        let mirrored = protocol.flip.then(|| windows(true, 2 * index + 1));
         Stitched { size: [height, width], corners, window, logits, mirrored }.predict()
     }
 
@@ -104,5 +108,30 @@ impl Predictor {
             None => Noise::None,
         };
         ReadOptions { temperature: self.read.temperature, noise }
+    }
+}
+
+/// A window of interleaved pixels of rows of `width`.
+fn cut(
+    pixels: &[u8],
+    width: usize,
+    [top, left]: [usize; 2],
+    [height, window_width]: [usize; 2],
+) -> Vec<u8> {
+    let rows = pixels.chunks_exact(3 * width.max(1)).skip(top).take(height);
+    rows.flat_map(|row| &row[3 * left..3 * (left + window_width)]).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_cut_row_by_row() {
+        // Rows of four pixels, whose number all three channels hold.
+        let pixels: Vec<u8> = (0..12).flat_map(|pixel| [pixel; 3]).collect();
+        let expected: Vec<u8> = [5, 6, 9, 10].into_iter().flat_map(|pixel| [pixel; 3]).collect();
+        assert_eq!(cut(&pixels, 4, [1, 1], [2, 2]), expected);
+        assert_eq!(cut(&pixels, 4, [0, 0], [3, 4]), pixels);
     }
 }

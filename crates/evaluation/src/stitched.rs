@@ -81,7 +81,7 @@ impl Stitched {
             }
             let in_window = covered.start - top..covered.end - top;
             let down = Axis::new([coarse_height, window_height], in_window, place);
-            let part = down.resize(across.resize(logits.clone(), 3), 2);
+            let part = across.resize(down.resize(logits.clone(), 2), 3);
             let in_band = covered.start - rows.start..covered.end - rows.start;
             let columns = left..left + window_width;
             let region = [0..1, 0..classes, in_band.clone(), columns.clone()];
@@ -241,6 +241,25 @@ mod tests {
         assert_eq!(predictions[0][width - 1], 80);
         assert_eq!(predictions[0][height * width - width], 120);
         assert_eq!(predictions[0][height * width - 1], 200);
+    }
+
+    #[test]
+    fn the_rows_of_a_window_may_be_more_than_the_device_binds() {
+        let (classes, [height, width], coarse) = (255, [264, 520], [256, 8]);
+        assert!(4 * classes * coarse[0] * width > BINDING_BYTES);
+        let predictions = devices().map(|device| {
+            // Each coarse row is of its own class.
+            let scores = Tensor::<2>::eye(coarse[0], &device).slice_dim(1, 1..coarse[0]);
+            let scores = scores.transpose().reshape([1, classes, coarse[0], 1]);
+            let logits = vec![scores.expand([1, classes, coarse[0], coarse[1]])];
+            let (size, corners, mirrored) = ([height, width], vec![[0, 0]], Some(logits.clone()));
+            Stitched { size, corners, window: size, logits, mirrored }.predict().download()
+        });
+        assert!(predictions[0] == predictions[1]);
+        // The first coarse row has no class of its own; the last is of the last class.
+        assert_eq!(predictions[0][0], 0);
+        assert_eq!(predictions[0][(height / 2) * width], 127);
+        assert_eq!(predictions[0][height * width - 1], 254);
     }
 
     #[test]

@@ -19,6 +19,16 @@ fn drawn(key: u64, pixels: usize, slots: usize, device: &Device) -> Vec<f64> {
 }
 
 #[test]
+fn the_largest_noise_there_is_takes_its_whole_pixel() {
+    // The key whose number 0 is mixed from 0, of which splitmix64 makes 0: the least uniform number.
+    let key = 0u64.wrapping_sub(0x9e37_79b9_7f4a_7c15);
+    assert!(kernels::gumbel(key, 0) > 700.0);
+    for device in [wgpu(), Device::flex()] {
+        assert_eq!(drawn(key, 1, 2, &device), [1.0, 0.0]);
+    }
+}
+
+#[test]
 fn drawn_noise_is_the_streams_to_the_roundings_of_f32() {
     let device = wgpu();
     for (key, slots) in [(0, 2), (u64::MAX, 19), (0x0123_4567_89ab_cdef, 150)] {

@@ -230,6 +230,27 @@ fn strided_inputs_and_gradients_give_the_bits_of_contiguous_ones() {
 }
 
 #[test]
+fn parts_repetitions_and_mirror_images_of_a_buffer_give_the_bits_of_their_copies() {
+    let case = Case::new([2, 7, 5], 66, 19);
+    let device = wgpu();
+    let whole = maps(&case.features, case.shape, &device, DType::F32);
+    for (what, part) in [
+        ("channels", whole.clone().slice_dim(1, 20..53)),
+        ("rows", whole.clone().slice([1..2, 0..33, 2..5, 0..5])),
+        ("one column", whole.clone().slice([0..2, 33..66, 0..7, 3..4])),
+        ("one image, repeated", whole.clone().slice([0..1, 0..33]).expand([3, 33, 7, 5])),
+        ("mirrored", whole.slice_dim(1, 0..33).flip([3])),
+    ] {
+        let memory = matrix(&case.memory[..19 * 33], 33, &device, DType::F32);
+        let values = list(part.clone());
+        let copy = Tensor::from_data(TensorData::new(values, part.dims()), (&device, DType::F32));
+        let [found, expected] = [part, copy]
+            .map(|x: Tensor<4>| lists(memory_read(x, memory.clone(), Noise::None, 1.0)));
+        assert!(found == expected, "{what}: bits differ");
+    }
+}
+
+#[test]
 fn two_runs_give_equal_bits() {
     let case = Case::new([3, 10, 10], 33, 19).with_noise();
     assert!(run_wgsl(&case) == run_wgsl(&case), "bits differ");

@@ -277,9 +277,11 @@ fn logits_that_are_no_numbers_make_the_loss_none_in_all_three_ways() {
             case.logits[at] = bad;
             let expected = reference(&case, OF_OUTPUTS).outputs;
             for (way, device) in [("WGSL", wgpu()), ("Burn", Device::flex())] {
-                let [loss, _] = run_loss(&case, upsampled_cross_entropy, &device, DType::F32);
+                let [loss, gradient] =
+                    run_loss(&case, upsampled_cross_entropy, &device, DType::F32);
                 let what = format!("{way}: {bad} at {at}");
                 assert_not_finite_alike(&what, &loss, &expected[..1]);
+                assert!(gradient.iter().any(|value| !value.is_finite()), "{what}: gradient");
             }
         }
     }

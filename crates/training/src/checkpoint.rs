@@ -172,11 +172,7 @@ pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, Ch
     })
 }
 
-/// The count in a checkpoint; older ones have none.
 fn empty_batches(named: &NamedTensors, path: &Path) -> Result<u64, CheckpointError> {
-    if !named.contains_key(EMPTY_BATCHES_KEY) {
-        return Ok(0);
-    }
     let parts = weights::find(named, path, EMPTY_BATCHES_KEY, &[2])?;
     Ok(exact_count::count([parts[0], parts[1]]))
 }

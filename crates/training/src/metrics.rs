@@ -100,25 +100,21 @@ impl MetricsLine {
             inner_gradient_norm: inner_norm.unwrap_or(f64::NAN),
             outer_gradient_norm,
             second_order_norm,
-            empty_batches: report.empty_batches,
+            empty_batches: report.empty_batches(),
             sensitive_pairs: Vec::new(),
         }
     }
 
-    /// The first value that is not finite; losses may be left out.
+    /// The first value that is not finite, less the losses of the inner and of the outer pass that
+    /// are `excused`, by name.
     #[must_use]
-    pub fn not_finite(&self, losses_may_be_nan: bool) -> Option<(String, f64)> {
-        let losses = |pass: &str, losses: &BTreeMap<String, f64>| {
-            losses
-                .iter()
-                .map(|(name, value)| (format!("the {pass} {name} loss"), *value))
-                .collect::<Vec<_>>()
-        };
-        let mut all = Vec::new();
-        if !losses_may_be_nan {
-            all = losses("inner", &self.inner);
-            all.extend(losses("outer", &self.outer));
-        }
+    pub fn not_finite(&self, excused: [&[&str]; 2]) -> Option<(String, f64)> {
+        let passes = [("inner", &self.inner), ("outer", &self.outer)];
+        let losses = passes.into_iter().zip(excused).flat_map(|((pass, losses), excused)| {
+            let counting = losses.iter().filter(|(name, _)| !excused.contains(&name.as_str()));
+            counting.map(move |(name, value)| (format!("the {pass} {name} loss"), *value))
+        });
+        let mut all: Vec<_> = losses.collect();
         all.push(("the inner gradient norm".to_owned(), self.inner_gradient_norm));
         all.extend(
             self.outer_gradient_norm.map(|norm| ("the outer gradient norm".to_owned(), norm)),
@@ -177,9 +173,14 @@ mod tests {
         assert!(line.inner["segmentation"].is_nan());
         let again = serde_json::to_string(&line).unwrap();
         assert!(again.contains(r#""segmentation":null"#), "{again}");
-        assert!(line.not_finite(false).is_some());
-        assert!(line.not_finite(true).is_none());
+        assert!(line.not_finite([&[]; 2]).is_some());
+        assert!(line.not_finite([&[], &["segmentation"]]).is_some(), "of the other pass");
+        assert!(line.not_finite([&["auxiliary", "total"], &[]]).is_some(), "another loss");
+        assert!(line.not_finite([&["segmentation"], &[]]).is_none());
         let diverged = MetricsLine { inner_gradient_norm: f64::INFINITY, ..line };
-        assert!(diverged.not_finite(true).is_some(), "a gradient is never excused");
+        assert!(
+            diverged.not_finite([&["segmentation"], &[]]).is_some(),
+            "a gradient is never excused"
+        );
     }
 }

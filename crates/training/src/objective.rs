@@ -100,9 +100,9 @@ pub struct Outcome<M: Mode> {
     pub terms: Terms<M>,
     /// The written memory, if the pass writes.
     pub written: Option<M::T<2>>,
-    /// Whether a loss over pixels found none that counts. Labels can also vanish at the resolution
-    /// of one loss alone.
-    pub empty_labels: bool,
+    /// Names of the losses over pixels that found none that counts, and with any the total. Labels
+    /// can also vanish at the resolution of one loss alone.
+    pub empty_losses: Vec<&'static str>,
 }
 
 /// Forward pass of `samples` with all losses that the criteria ask for.
@@ -133,13 +133,17 @@ pub fn run<M: Mode>(
     };
     let logits = network.decode(pass, encoded.skips, decoded);
     let weights = method.losses;
-    let mut empty_labels = samples.targets.valid == 0;
+    let mut empty_losses = Vec::new();
+    let mut count = |name, targets: &PixelTargets| {
+        empty_losses.extend((targets.valid == 0).then_some(name));
+    };
+    count("segmentation", &samples.targets);
     let segmentation = losses::cross_entropy::<M>(logits, &samples.targets, method.empty_batch);
     let auxiliary = (weights.auxiliary > 0.0).then(|| {
         let [_, _, height, width] = M::value(&encoded.stage3).dims();
         let logits = network.auxiliary(pass, encoded.stage3);
         let targets = samples.labels.nearest_targets([height, width], classes, &device);
-        empty_labels |= targets.valid == 0;
+        count("auxiliary", &targets);
         losses::cross_entropy::<M>(logits, &targets, method.empty_batch)
     });
     let cohesion = scores.filter(|_| weights.cohesion > 0.0).map(|scores| {
@@ -147,7 +151,7 @@ pub fn run<M: Mode>(
         let at_feature = (method.cohesion_resolution == CohesionResolution::Feature)
             .then(|| samples.labels.nearest_targets([height, width], classes, &device));
         let targets = at_feature.as_ref().unwrap_or(&samples.targets);
-        empty_labels |= targets.valid == 0;
+        count("cohesion", targets);
         losses::cohesion::<M>(scores, targets, method.empty_batch)
     });
     let slot_losses = written
@@ -183,7 +187,10 @@ pub fn run<M: Mode>(
     });
     let terms =
         Terms { segmentation, auxiliary, cohesion, divergence, classification, whitening, total };
-    Outcome { terms, written, empty_labels }
+    if !empty_losses.is_empty() {
+        empty_losses.push("total");
+    }
+    Outcome { terms, written, empty_losses }
 }
 
 /// Which covariances of each whitening map count; none as long as ISW does not know its pairs.

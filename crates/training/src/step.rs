@@ -44,6 +44,8 @@ pub struct PassReport {
     pub losses: Vec<(&'static str, Tensor<1>)>,
     /// Global norm of the gradient, `[1]`.
     pub gradient_norm: Option<Tensor<1>>,
+    /// Names of the losses over pixels that found none that counts, and with any the total.
+    pub empty_losses: Vec<&'static str>,
 }
 
 /// What happened in one step.
@@ -55,11 +57,17 @@ pub struct StepReport {
     pub outer: Option<PassReport>,
     /// Norm of the second-order term `alpha H g'`.
     pub second_order_norm: Option<Tensor<1>>,
-    /// Batches, one of an aggregated step and two of an episode, in which a loss over pixels found
-    /// none that counts.
-    pub empty_batches: u64,
     /// Everything a golden comparison needs.
     pub details: StepDetails,
+}
+
+impl StepReport {
+    /// Batches, one of an aggregated step and two of an episode, with an empty loss.
+    #[must_use]
+    pub fn empty_batches(&self) -> u64 {
+        let passes = [Some(&self.inner), self.outer.as_ref()];
+        passes.into_iter().flatten().filter(|pass| !pass.empty_losses.is_empty()).count() as u64
+    }
 }
 
 /// Intermediate results of a step.
@@ -89,7 +97,6 @@ pub fn aggregated_step(
     let next = stepped(network, state, &inner, &gradients, samples, (method, settings));
     let report = StepReport {
         inner: inner.report(),
-        empty_batches: u64::from(inner.empty_labels),
         details: StepDetails {
             inner_gradient: inner.gradients,
             inner_memory: inner.written,
@@ -153,9 +160,9 @@ pub fn episodic_step(
         outer: Some(PassReport {
             losses: outer.losses,
             gradient_norm: global_norm(&outer_gradients),
+            empty_losses: outer.empty_losses,
         }),
         second_order_norm,
-        empty_batches: u64::from(inner.empty_labels) + u64::from(outer.empty_labels),
         details: StepDetails {
             inner_gradient: inner.gradients,
             outer_gradient: outer_gradients,
@@ -172,12 +179,16 @@ struct Inner {
     gradients: Vec<Option<Tensor<1>>>,
     statistics: Vec<models::mode::BatchStatistics>,
     written: Option<Tensor<2>>,
-    empty_labels: bool,
+    empty_losses: Vec<&'static str>,
 }
 
 impl Inner {
     fn report(&self) -> PassReport {
-        PassReport { losses: self.losses.clone(), gradient_norm: global_norm(&self.gradients) }
+        PassReport {
+            losses: self.losses.clone(),
+            gradient_norm: global_norm(&self.gradients),
+            empty_losses: self.empty_losses.clone(),
+        }
     }
 }
 
@@ -186,7 +197,7 @@ struct Outer {
     losses: Vec<(&'static str, Tensor<1>)>,
     gradients: Vec<Option<Tensor<1>>>,
     meta_memory: Option<Tensor<2>>,
-    empty_labels: bool,
+    empty_losses: Vec<&'static str>,
 }
 
 fn inner_pass(
@@ -208,7 +219,7 @@ fn inner_pass(
         gradients: gradients_of(&leaves, &gradients),
         statistics: updated_statistics(&state.statistics, &pass.observed),
         written: outcome.written.map(Tensor::without_autodiff),
-        empty_labels: outcome.empty_labels,
+        empty_losses: outcome.empty_losses,
     }
 }
 
@@ -242,14 +253,14 @@ fn outer_pass(
     pass.dropout = dropout(settings, state.step, "outer dropout");
     let noise = Stream::new(settings.seed, state.step, "outer read noise");
     let memory = meta_memory.clone().map(|slots| MemoryInput { slots, write: false });
-    let Outcome { terms, empty_labels, .. } =
+    let Outcome { terms, empty_losses, .. } =
         objective::run(network, &mut pass, meta_test, memory, criteria(state, method, noise));
     let gradients = terms.total.backward();
     Outer {
         losses: terms.values(),
         gradients: gradients_of(fast, &gradients),
         meta_memory: meta_memory.map(Tensor::without_autodiff),
-        empty_labels,
+        empty_losses,
     }
 }
 

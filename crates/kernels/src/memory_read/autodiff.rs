@@ -17,7 +17,10 @@ use burn::backend::{
     ops::FloatTensorOps,
     tensor::FloatTensor,
 };
-use burn_cubecl::{kernel::into_contiguous, tensor::CubeTensor};
+use burn_cubecl::{
+    kernel::{into_contiguous, untile},
+    tensor::CubeTensor,
+};
 
 use super::wgsl::{MemoryReadOps, NoiseSource, ReadGradients, ReadState, Sizes, backward, forward};
 
@@ -34,6 +37,7 @@ impl<C: CheckpointStrategy> MemoryReadOps for Autodiff<Cube, C> {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (features, features_node) = features.into_parts();
         let (memory, memory_node) = memory.into_parts();
+        let features = untile(features);
         let [memory, noise] = [memory, noise.into_primitive()].map(into_contiguous);
         let found = forward(&features, &memory, &noise, source, temperature);
         let junction =

@@ -3,7 +3,11 @@
 use burn::backend::{
     Backend, Cube, DType, Shape, TensorMetadata, backend_extension, tensor::FloatTensor,
 };
-use burn_cubecl::{kernel::into_contiguous, ops::numeric::zeros_client, tensor::CubeTensor};
+use burn_cubecl::{
+    kernel::{into_contiguous, untile},
+    ops::numeric::zeros_client,
+    tensor::CubeTensor,
+};
 use bytemuck::NoUninit;
 use shaders::{memory_read, memory_read_gradient, memory_read_memory_gradient, sum_blocks};
 
@@ -82,7 +86,7 @@ impl MemoryReadOps for Cube {
         source: NoiseSource,
         temperature: f32,
     ) -> (CubeTensor, CubeTensor, CubeTensor) {
-        let [memory, noise] = [memory, noise].map(into_contiguous);
+        let (features, [memory, noise]) = (untile(features), [memory, noise].map(into_contiguous));
         let found = forward(&features, &memory, &noise, source, temperature);
         (found.joined, found.scores, found.weights)
     }

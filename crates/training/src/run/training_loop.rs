@@ -121,7 +121,7 @@ impl Training<'_> {
                 let sensitive_pairs = state.sensitive_pairs.iter().flatten();
                 let sensitive_pairs = sensitive_pairs.map(|pairs| pairs.count()).collect();
                 state = next;
-                state.empty_batches += report.empty_batches;
+                state.empty_batches += report.empty_batches();
                 let logs =
                     state.step == recipe.steps || state.step.is_multiple_of(recipe.log_every_steps);
                 let saves =
@@ -132,8 +132,14 @@ impl Training<'_> {
                     line.sensitive_pairs = sensitive_pairs;
                     // The released reading gives a loss of NaN, with a zero gradient, where no
                     // pixel counts.
-                    let nan_is_read = recipe.method.empty_batch == EmptyBatch::Nan;
-                    require_finite(&line, &state, nan_is_read && report.empty_batches > 0)?;
+                    let excused = match recipe.method.empty_batch {
+                        EmptyBatch::Nan => {
+                            let outer = report.outer.as_ref().map(|pass| &pass.empty_losses[..]);
+                            [&report.inner.empty_losses[..], outer.unwrap_or_default()]
+                        }
+                        EmptyBatch::Zero => [&[][..]; 2],
+                    };
+                    require_finite(&line, &state, excused)?;
                     line.empty_batches = state.empty_batches;
                     if logs {
                         self.log.append(&line)?;
@@ -190,10 +196,10 @@ fn logged_memory(state: &mut State) -> Option<MemoryLine> {
 fn require_finite(
     line: &MetricsLine,
     state: &State,
-    losses_may_be_nan: bool,
+    excused: [&[&str]; 2],
 ) -> Result<(), RunError> {
     let step = state.step;
-    if let Some((what, value)) = line.not_finite(losses_may_be_nan) {
+    if let Some((what, value)) = line.not_finite(excused) {
         return Err(RunError::NotFinite { step, what, value });
     }
     let statistics = state.statistics.iter().flat_map(|s| [s.mean.clone(), s.variance.clone()]);
