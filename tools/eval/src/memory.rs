@@ -19,6 +19,10 @@ const SIMILARITY_FILE: &str = "similarity.png";
 /// Name of the heat map of slots over steps.
 const DRIFT_FILE: &str = "drift.png";
 
+/// What the pictures show.
+const SIMILARITY_TITLE: &str = "Cosine of each slot with each slot";
+const DRIFT_TITLE: &str = "Cosine of each slot with its first value";
+
 /// Steps in the picture of the drift; the others are left out evenly.
 const MAX_STEPS: usize = 32;
 
@@ -33,7 +37,12 @@ pub(crate) fn run(arguments: &MemoryArguments, out: &mut dyn Write) -> anyhow::R
     if let Some(folder) = &arguments.out {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         write(&folder.join(NUMBERS_FILE), (json + "\n").as_bytes())?;
-        let picture = heat_map::cosines(&report.classes, &report.classes, &report.similarity)?;
+        let picture = heat_map::cosines(
+            SIMILARITY_TITLE,
+            &report.classes,
+            &report.classes,
+            &report.similarity,
+        )?;
         write(&folder.join(SIMILARITY_FILE), &picture)?;
         if let Some(history) = report.history.as_ref().filter(|history| !history.drift.is_empty()) {
             write(&folder.join(DRIFT_FILE), &drift(&report, history)?)?;
@@ -53,7 +62,7 @@ fn drift(report: &MemoryReport, history: &HistoryReport) -> anyhow::Result<Vec<u
     let cosines: Vec<Vec<Option<f64>>> = (0..report.classes.len())
         .map(|slot| shown.iter().map(|line| line.cosine_with_first[slot]).collect())
         .collect();
-    Ok(heat_map::cosines(&report.classes, &steps, &cosines)?)
+    Ok(heat_map::cosines(DRIFT_TITLE, &report.classes, &steps, &cosines)?)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

@@ -101,7 +101,7 @@ fn a_run_shows_norms_cosines_writes_and_drift_up_to_its_checkpoint() {
     assert_eq!(steps, [2, 5]);
     assert!(json["history"]["drift"][2].is_null());
     let (width, height) = size(&out.join("similarity.png"));
-    assert_eq!(width, height);
+    assert!(width > 2 * 38 && height > 2 * 38, "{width} x {height}");
     assert!(size(&out.join("drift.png")).1 > 2 * 38);
 
     let again = eval_memory(&run, &["--out", &out.display().to_string()]);

@@ -10,6 +10,7 @@ use super::{ChartError, refused};
 use crate::pictures::image_png;
 
 const FONT: &str = "Ubuntu Light";
+const TITLE_HEIGHT: u32 = 17;
 const TEXT_HEIGHT: u32 = 15;
 const NUMBER_HEIGHT: u32 = 14;
 const MARGIN: u32 = 10;
@@ -41,13 +42,15 @@ pub fn cosine_colour(cosine: Option<f64>) -> [u8; 3] {
     })
 }
 
-/// Draws cosines as coloured cells, with their numbers where there is room, as a PNG file.
+/// Draws cosines under a title as coloured cells, with their numbers where there is room, as a PNG
+/// file.
 ///
 /// Shapes: `cosines` is a row of cells for each of `rows`, a cell for each of `columns`.
 ///
 /// # Errors
 /// If the drawing library refuses the picture.
 pub fn cosines(
+    title: &str,
     rows: &[String],
     columns: &[String],
     cosines: &[Vec<Option<f64>>],
@@ -55,12 +58,16 @@ pub fn cosines(
     know_font();
     let is_small = rows.len().max(columns.len()) > MAX_NUMBERED;
     let cell = if is_small { SMALL_CELL } else { CELL };
-    let (left, top) = (MARGIN + names_length(rows)?, MARGIN + names_length(columns)?);
-    let width = left + cell * columns.len() as u32 + MARGIN;
+    let (title_style, title_length) = heading(title)?;
+    let (left, top) =
+        (MARGIN + names_length(rows)?, 2 * MARGIN + TITLE_HEIGHT + names_length(columns)?);
+    let width = (left + cell * columns.len() as u32 + MARGIN).max(title_length + 2 * MARGIN);
     let height = top + cell * rows.len() as u32 + MARGIN;
     let mut pixels = vec![255; width as usize * height as usize * 3];
     {
         let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+        let at = (MARGIN as i32, (MARGIN + TITLE_HEIGHT / 2) as i32);
+        area.draw(&Text::new(title, at, title_style)).map_err(refused)?;
         let place = |row: usize, column: usize| {
             ((left + cell * column as u32) as i32, (top + cell * row as u32) as i32)
         };
@@ -92,6 +99,12 @@ pub fn cosines(
         area.present().map_err(refused)?;
     }
     image_png(width, height, &pixels).map_err(refused)
+}
+
+/// The style of a title, and its length in pixels.
+fn heading(title: &str) -> Result<(TextStyle<'static>, u32), ChartError> {
+    let (length, _) = (FONT, TITLE_HEIGHT).into_font().box_size(title).map_err(refused)?;
+    Ok((text(TITLE_HEIGHT, &BLACK, HPos::Left), length))
 }
 
 fn text<'a>(height: u32, colour: &'a RGBColor, across: HPos) -> TextStyle<'a> {
@@ -150,7 +163,7 @@ mod tests {
     fn every_cell_has_the_colour_of_its_cosine() {
         let values =
             vec![vec![Some(1.0), Some(-0.5), None], vec![Some(0.0), Some(0.25), Some(-1.0)]];
-        let png = cosines(&names(2), &names(3), &values).unwrap();
+        let png = cosines("", &names(2), &names(3), &values).unwrap();
         let (width, height, pixels) = pixels(&png);
         let margin = MARGIN as usize;
         let [left, top] = [width - 3 * CELL as usize, height - 2 * CELL as usize];
@@ -170,9 +183,11 @@ mod tests {
     #[test]
     fn many_slots_have_small_cells_and_none_at_all_is_a_picture_too() {
         let many = vec![vec![Some(0.5); 124]; 124];
-        let (width, height, _) = pixels(&cosines(&names(124), &names(124), &many).unwrap());
+        let (width, height, _) = pixels(&cosines("", &names(124), &names(124), &many).unwrap());
         assert!(width > 124 * SMALL_CELL as usize && width < 124 * CELL as usize, "{width}");
-        assert_eq!(width, height);
-        pixels(&cosines(&[], &[], &[]).unwrap());
+        // The title's line.
+        assert_eq!(height, width + (MARGIN + TITLE_HEIGHT) as usize);
+        let (width, ..) = pixels(&cosines("A title", &[], &[], &[]).unwrap());
+        assert!(width > "A title".len() * 4, "{width} pixels hold the title");
     }
 }
