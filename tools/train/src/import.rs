@@ -8,7 +8,7 @@ use anyhow::Context;
 use models::backbone::BackboneName;
 use models::network::Network;
 use models::weights::{expected_tensors, serialize};
-use terminal::{Outcome, counted, require_output_file};
+use terminal::{Outcome, counted, require_new_file};
 use torch_weights::matching::{Allowed, MatchReport, Scope, match_tensors};
 use torch_weights::{WeightsFile, shown};
 use tracing::warn;
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::R
     let recipe = arguments.recipe.iter().map(|recipe| ("the recipe", recipe.as_path()));
     let weights = [("the file to import,", arguments.weights.as_path())];
     let inputs: Vec<(&str, &Path)> = weights.into_iter().chain(recipe).collect();
-    require_output_file("--out", &arguments.out, &inputs)?;
+    require_new_file("--out", &arguments.out, &inputs)?;
     let network = Network::new(arguments.network.choose(arguments.recipe.as_deref())?.config);
     let config = &network.config;
     let memory = config.memory.then(|| [config.classes, config.feature_channels()]);
