@@ -61,7 +61,9 @@ fn the_demo_ends_with_table_and_report_and_its_runs_can_be_resumed_and_evaluated
     let run = run.to_str().expect("UTF-8");
     let output = train(&["resume", run, "--device", "cpu"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stderr).contains("all 2 steps are done"), "{}", text(&output.stderr));
+    let remarks = text(&output.stderr);
+    assert!(remarks.contains("all 2 steps are done, nothing is left to train"), "{remarks}");
+    assert!(!remarks.contains("training: "), "{remarks}");
 
     check_preview(&root);
     check_export(&root);
@@ -357,7 +359,7 @@ fn what_users_get_wrong_ends_with_code_2_and_a_hint() {
     fs::write(recipe, demo).expect("a recipe");
     assert_fails_with(&run(recipe), &["shards/gtav", "hint"]);
     assert!(!Path::new(out).exists(), "a failed run leaves no folder");
-    assert_fails_with(&train(&["resume", out]), &["not a run folder"]);
+    assert_fails_with(&train(&["resume", out]), &["run: not a run folder: nothing of that name"]);
     assert_fails_with(&train(&["demo", "--device", "quantum"]), &["auto, cpu, gpu or gpu:N"]);
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device};
 use models::network::Network;
-use models::weights::WeightsError;
 
 use super::{RunError, RunFacts};
+use crate::checkpoint::CheckpointError;
 use crate::initial_weights::InitialWeights;
 use crate::recipe::Recipe;
 use crate::state::State;
@@ -15,7 +15,7 @@ use crate::state::State;
 pub(super) fn weights(
     recipe: &Recipe,
     network: &Network,
-) -> Result<Option<InitialWeights>, WeightsError> {
+) -> Result<Option<InitialWeights>, CheckpointError> {
     let Some(path) = &recipe.model.weights else { return Ok(None) };
     let config = &network.config;
     let memory = config.memory.then(|| [config.classes, config.feature_channels()]);
