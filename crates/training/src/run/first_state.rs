@@ -15,11 +15,15 @@ use crate::state::State;
 pub(super) fn weights(
     recipe: &Recipe,
     network: &Network,
-) -> Result<Option<InitialWeights>, CheckpointError> {
+) -> Result<Option<InitialWeights>, RunError> {
     let Some(path) = &recipe.model.weights else { return Ok(None) };
     let config = &network.config;
     let memory = config.memory.then(|| [config.classes, config.feature_channels()]);
-    InitialWeights::read(path, &network.layout, memory).map(Some)
+    // An error of the weights, whoever tells it.
+    InitialWeights::read(path, &network.layout, memory).map(Some).map_err(|error| match error {
+        CheckpointError::Weights(error) => RunError::Weights(error),
+        error => RunError::Checkpoint(error),
+    })
 }
 
 /// Random parameters, with the recipe's weights in their places.
