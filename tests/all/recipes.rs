@@ -319,6 +319,7 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("model.backbone=vgg16", "model.backbone: unknown variant `vgg16`"),
         ("model.backbone=mobilenet_v2", "model.blocks is [1, 1, 1, 1], expected no such key"),
         ("data.samples_per_domain=1", "needs two images"),
+        ("data.sources=[]", "data.sources is an empty list, expected at least 2 domains"),
         (
             "data.sources=[{ name = \"a\", shards = [\"s\"] }]",
             "data.sources is a list of one domain, expected at least 2 domains",

@@ -293,6 +293,7 @@ fn a_second_process_on_the_same_run_is_refused() {
     lock.lock().unwrap();
     let failure = run::resume(&out, cpu(&Device::flex()), &mut Silent::default()).unwrap_err();
     assert!(matches!(failure, RunError::Locked { .. }), "{failure}");
+    assert!(failure.to_string().contains("hint: wait for it, or end it first"), "{failure}");
 }
 
 #[test]

@@ -51,6 +51,14 @@ pub enum CheckpointError {
         /// Digest of what was saved.
         expected: String,
     },
+    /// The file is a checkpoint where weights to start from are expected.
+    #[error("{}: found the checkpoint of a run, expected weights alone; hint: `train export RUN \
+             --format safetensors` writes those of a run, `train import` those of a checkpoint",
+            path.display())]
+    NotWeights {
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// A stored mask is not one.
     #[error("{}: tensor {name}: {source}", path.display())]
     SensitivePairs {
@@ -116,7 +124,8 @@ pub fn read(path: &Path) -> Result<(NamedTensors, u64), CheckpointError> {
     Ok((named, step))
 }
 
-/// Refuses tensors of a safetensors file that were those of a checkpoint and are not any more.
+/// Refuses tensors of a safetensors file that were those of a checkpoint and are not any more;
+/// returns whether they are those of a checkpoint.
 ///
 /// Files that are no checkpoints, by their metadata, say nothing of that.
 ///
@@ -126,10 +135,10 @@ pub fn verify(
     named: &NamedTensors,
     metadata: &BTreeMap<String, String>,
     path: &Path,
-) -> Result<(), CheckpointError> {
+) -> Result<bool, CheckpointError> {
     match metadata.contains_key(RECORD_KEY) {
-        true => record::verified_step(named, metadata, path).map(drop),
-        false => Ok(()),
+        true => record::verified_step(named, metadata, path).map(|_| true),
+        false => Ok(false),
     }
 }
 

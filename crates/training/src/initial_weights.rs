@@ -9,6 +9,7 @@ use models::layout::{Layout, tensor_from};
 use models::weights::{self, MEMORY_KEY, NamedTensors, WeightsError, expected_tensors};
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoint::{self, CheckpointError};
 use crate::state::State;
 
 /// Which file it was.
@@ -35,19 +36,24 @@ impl InitialWeights {
     /// `memory` is the shape `[K, C]` of the network's memory, if it has one.
     ///
     /// # Errors
-    /// If the file cannot be read, has no tensor, or has one of another shape or of another
-    /// network, or with a value that is not finite. It may have fewer than the network.
+    /// If the file cannot be read, is the checkpoint of a run, has no tensor, or has one of another
+    /// shape or of another network, or with a value that is not finite. It may have fewer than the
+    /// network.
     pub fn read(
         path: &Path,
         layout: &Layout,
         memory: Option<[usize; 2]>,
-    ) -> Result<Self, WeightsError> {
+    ) -> Result<Self, CheckpointError> {
         let bytes = fs::read(path)
             .map_err(|source| WeightsError::Read { path: path.to_owned(), source })?;
-        let (tensors, _) = weights::parse(&bytes, path)?;
+        let (tensors, metadata) = weights::parse(&bytes, path)?;
+        // Before its momentum is called a tensor of another model.
+        if checkpoint::verify(&tensors, &metadata, path)? {
+            return Err(CheckpointError::NotWeights { path: path.to_owned() });
+        }
         if tensors.is_empty() {
             let reason = "it holds no tensor".to_owned();
-            return Err(WeightsError::Format { path: path.to_owned(), reason });
+            return Err(WeightsError::Format { path: path.to_owned(), reason }.into());
         }
         let expected: BTreeMap<_, _> = expected_tensors(layout, memory).into_iter().collect();
         for name in tensors.keys() {
@@ -116,7 +122,7 @@ mod tests {
         Network::new(NetworkConfig { blocks: Some([1; 4]), width_divisor: 16, ..config })
     }
 
-    fn read(tensors: &NamedTensors) -> Result<InitialWeights, WeightsError> {
+    fn read(tensors: &NamedTensors) -> Result<InitialWeights, CheckpointError> {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("some.safetensors");
         let metadata = BTreeMap::from([("made_by".to_owned(), "a test".to_owned())]);
@@ -165,9 +171,12 @@ mod tests {
             read(&NamedTensors::from([(name.to_owned(), tensor(shape, 0.0))])).unwrap_err()
         };
         let error = one("layer1.0.conv2.weight", &[4, 4, 1, 1]);
-        assert!(matches!(error, WeightsError::Shape { .. }), "{error}");
+        assert!(matches!(error, CheckpointError::Weights(WeightsError::Shape { .. })), "{error}");
         let error = one("conv1.weight", &[4, 3, 7, 7]);
-        assert!(matches!(error, WeightsError::Unexpected { .. }), "{error}");
+        assert!(
+            matches!(error, CheckpointError::Weights(WeightsError::Unexpected { .. })),
+            "{error}"
+        );
         assert!(error.to_string().contains("hint: `train import`"), "{error}");
         let error = read(&NamedTensors::new()).unwrap_err();
         assert!(error.to_string().contains("holds no tensor"), "{error}");
@@ -179,8 +188,31 @@ mod tests {
         variance.values[2] = f32::INFINITY;
         let name = "layer1.0.bn2.running_var";
         let error = read(&NamedTensors::from([(name.to_owned(), variance)])).unwrap_err();
-        assert!(matches!(&error, WeightsError::NotFinite { name: found, .. } if found == name));
+        let CheckpointError::Weights(WeightsError::NotFinite { name: found, .. }) = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(found, name);
         assert!(error.to_string().contains("has a value inf, expected finite"), "{error}");
+    }
+
+    #[test]
+    fn a_checkpoint_of_a_run_is_called_so_and_a_damaged_one_damaged() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let (bias, momentum) = ("final2.0.bias", "momentum.final2.0.bias");
+        let tensors = [bias, momentum].map(|name| (name.to_owned(), tensor(&[2], 0.5)));
+        let mut bytes = checkpoint::encode(&tensors.into(), 7).unwrap();
+        let refused = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            InitialWeights::read(&path, &network().layout, None).unwrap_err().to_string()
+        };
+        let error = refused(&bytes);
+        let expected = "checkpoint.safetensors: found the checkpoint of a run, expected weights";
+        assert!(error.contains(expected), "{error}");
+        assert!(error.contains("hint: `train export RUN --format safetensors`"), "{error}");
+        *bytes.last_mut().unwrap() ^= 1;
+        let error = refused(&bytes);
+        assert!(error.contains("hint: the file was damaged or changed"), "{error}");
     }
 
     #[test]

@@ -89,8 +89,15 @@ pub enum RunError {
         /// What is missing.
         file: &'static str,
     },
+    /// There is nothing where a run is to be.
+    #[error("{}: not a run folder: nothing of that name is there; hint: expected a folder that \
+             `train run` wrote", path.display())]
+    NoSuchRun {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Another process works on the run.
-    #[error("{}: another process is training this run; hint: wait for it, or choose another --out",
+    #[error("{}: another process is training this run; hint: wait for it, or end it first",
             path.display())]
     Locked {
         /// The folder.
@@ -295,6 +302,9 @@ pub fn load(dir: &Path, device: &Device) -> Result<TrainedRun, RunError> {
 }
 
 fn read_folder(dir: &Path) -> Result<(Recipe, RunFacts), RunError> {
+    if !dir.exists() {
+        return Err(RunError::NoSuchRun { path: dir.to_owned() });
+    }
     for file in [RECIPE_FILE, FACTS_FILE] {
         if !dir.join(file).is_file() {
             return Err(RunError::NotARun { path: dir.to_owned(), file });

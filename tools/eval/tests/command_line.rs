@@ -1,6 +1,7 @@
 //! The program's exit codes and messages.
 
-use std::process::Command;
+use std::fs::File;
+use std::process::{Command, Stdio};
 
 #[test]
 fn a_folder_that_is_no_run_ends_with_code_2_and_says_what_is_missing() {
@@ -15,6 +16,28 @@ fn a_folder_that_is_no_run_ends_with_code_2_and_says_what_is_missing() {
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(message.contains("not a run folder: recipe.toml is missing"), "{message}");
     assert!(output.stdout.is_empty());
+}
+
+/// Standard errors that take nothing: a pipe whose reader left, and a full disk.
+fn unwritable() -> Vec<Stdio> {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let full = cfg!(target_os = "linux").then(|| {
+        Stdio::from(File::options().write(true).open("/dev/full").expect("a full device"))
+    });
+    [writer.into()].into_iter().chain(full).collect()
+}
+
+#[test]
+fn a_refusal_that_nobody_can_read_ends_with_code_2() {
+    for lost in unwritable() {
+        let output = Command::new(env!("CARGO_BIN_EXE_eval"))
+            .args(["no-run", "--shards", "nowhere", "--device", "cpu", "--out", "no-out"])
+            .stderr(lost)
+            .output()
+            .expect("eval runs");
+        assert_eq!(output.status.code(), Some(2));
+    }
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn what_has_no_memory_ends_with_code_2_and_says_what_is_missing() {
     assert!(message.contains("found memory.m_items of [4]"), "{message}");
 
     let message = text(&eval_memory(&folder.path().join("nowhere"), &[]), 2);
-    assert!(message.contains("not a run folder"), "{message}");
+    assert!(message.contains("not a run folder: nothing of that name is there"), "{message}");
 }
 
 /// Whatever becomes of the table, the folder holds the whole memory.

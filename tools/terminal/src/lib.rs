@@ -5,6 +5,7 @@
 
 mod paths;
 mod progress;
+mod remarks;
 mod results;
 
 use std::io::{IsTerminal, Write};
@@ -13,8 +14,9 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use tracing::{Level, error};
 
-pub use paths::{require_new_folder, require_output_file};
+pub use paths::{require_new_file, require_new_folder, require_output_file};
 pub use progress::{Bar, counted};
+use remarks::Remarks;
 use results::Results;
 
 /// How a command ended.
@@ -30,7 +32,7 @@ pub enum Outcome {
 ///
 /// A reader of the results that has enough and leaves, such as `head`, changes nothing else: files
 /// are written and the exit code is the same. Results that cannot be written are an error, once all
-/// work is done.
+/// work is done. Logs that cannot be written are dropped, and change nothing.
 pub fn run(program: impl FnOnce(&mut dyn Write) -> anyhow::Result<Outcome>) -> ExitCode {
     init_logs();
     let mut results = Results::new(std::io::stdout().lock());
@@ -45,10 +47,12 @@ pub fn run(program: impl FnOnce(&mut dyn Write) -> anyhow::Result<Outcome>) -> E
     }
 }
 
-/// Sends logs to standard error, without time stamps.
+/// Sends logs to standard error, without time stamps, and drops what cannot be written there.
 fn init_logs() {
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(Remarks::to_standard_error)
+        // It would be told by `eprintln!`, which panics where the log could not be written either.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_max_level(Level::INFO)
         .without_time()

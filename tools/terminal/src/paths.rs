@@ -66,6 +66,21 @@ pub fn require_output_file(
     require_writable(path, folder)
 }
 
+/// As [`require_output_file`], of a file that is not there yet.
+///
+/// # Errors
+/// Those, and if the file exists, be it as a link that leads nowhere.
+pub fn require_new_file(option: &str, path: &Path, inputs: &[(&str, &Path)]) -> anyhow::Result<()> {
+    require_output_file(option, path, inputs)?;
+    ensure!(
+        fs::symlink_metadata(path).is_err(),
+        "{}: {option} already exists, expected a new file; hint: remove it or choose another \
+         {option}",
+        path.display()
+    );
+    Ok(())
+}
+
 /// Whether both paths are one file, or would be if it were there.
 fn is_same_file(one: &Path, other: &Path) -> bool {
     let [one_place, other_place] = [one, other].map(resolved);
@@ -161,6 +176,28 @@ mod tests {
             require_output_file("--out", &path(other), &inputs).unwrap();
         }
         assert_eq!(fs::read(&input).unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_file_that_must_be_new_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, link, new] = ["old", "link", "new"].map(|name| folder.path().join(name));
+        fs::write(&old, "x").unwrap();
+        let mut there = vec![&old];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("nowhere", &link).unwrap();
+            there.push(&link);
+        }
+        for path in there {
+            let error = message(require_new_file("--out", path, &[]));
+            let expected = "--out already exists, expected a new file; hint: remove it or choose";
+            assert!(error.contains(expected), "{error}");
+        }
+        require_new_file("--out", &new, &[("the weights", &old)]).unwrap();
+        let error = message(require_new_file("--out", &old, &[("the weights", &old)]));
+        assert!(error.contains("--out is the weights"), "{error}");
+        assert!(!new.exists() && fs::read(&old).unwrap() == b"x");
     }
 
     #[test]

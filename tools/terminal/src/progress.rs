@@ -1,6 +1,7 @@
 //! Progress: a bar on a terminal, a line now and then elsewhere.
 
 use std::io::{IsTerminal, stderr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ pub struct Bar {
     bar: ProgressBar,
     action: String,
     unit: &'static str,
+    /// What was done before this process.
+    before: AtomicU64,
     /// When the last line was written; `None` where a bar is drawn.
     last_line: Option<Mutex<Instant>>,
 }
@@ -37,11 +40,12 @@ impl Bar {
             }
             Mutex::new(Instant::now())
         });
-        Self { bar, action, unit, last_line }
+        Self { bar, action, unit, before: AtomicU64::new(0), last_line }
     }
 
     /// Starts at `done`, as a resumed step does.
     pub fn start_at(&self, done: u64) {
+        self.before.store(done, Ordering::Relaxed);
         self.bar.set_position(done);
         self.bar.reset_eta();
     }
@@ -74,12 +78,17 @@ impl Bar {
     /// Removes the bar and says how long the step took, if anything was done.
     pub fn finish(&self) {
         let elapsed = self.bar.elapsed();
-        let done = self.bar.position();
+        let done = self.done_here();
         self.bar.finish_and_clear();
         if done > 0 {
             let done = counted(done, self.unit);
             info!("{}: {done} in {:.1} s", self.action, elapsed.as_secs_f64());
         }
+    }
+
+    /// What this process did: its time is that of no more.
+    fn done_here(&self) -> u64 {
+        self.bar.position().saturating_sub(self.before.load(Ordering::Relaxed))
     }
 
     fn write_line(&self) {
@@ -120,5 +129,14 @@ mod tests {
     fn one_of_a_unit_is_singular() {
         assert_eq!([0, 1, 2].map(|n| counted(n, "steps")), ["0 steps", "1 step", "2 steps"]);
         assert_eq!([1, 2].map(|n| counted(n, "batches")), ["1 batch", "2 batches"]);
+    }
+
+    #[test]
+    fn what_was_done_before_a_resumed_step_is_not_counted_as_its_work() {
+        let bar = Bar::new("training", "steps", 40);
+        bar.start_at(30);
+        assert_eq!(bar.done_here(), 0);
+        bar.inc();
+        assert_eq!(bar.done_here(), 1);
     }
 }

@@ -135,7 +135,7 @@ pub struct ImportArguments {
     /// --model
     #[arg(long, value_name = "RECIPE")]
     pub recipe: Option<PathBuf>,
-    /// The safetensors file to write
+    /// The safetensors file to write, which must not exist yet
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// The dictionary in the file that holds the weights [default: state_dict, model_state_dict or
@@ -174,14 +174,15 @@ pub struct ExportArguments {
     /// safetensors: all weights under the keys of the authors' code, the memory as memory.m_items
     #[arg(long, value_name = "FORMAT")]
     pub format: ExportFormat,
-    /// The file to write
+    /// The file to write, which must not exist yet
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// ONNX: image in pixels, such as 2048x1024, each side 1 to 65536 [default: the run's evaluation
     /// window]
     #[arg(long, value_name = "WxH", value_parser = pixels)]
     pub size: Option<Pixels>,
-    /// ONNX: also write three drawn images and our logits for them, as safetensors, for a check
+    /// ONNX: also write three drawn images and our logits for them, as safetensors, for a check;
+    /// the file must not exist yet
     #[arg(long, value_name = "FILE")]
     pub with_example: Option<PathBuf>,
     /// Where to compute: auto (best GPU, else CPU), cpu, gpu, or gpu:N

@@ -11,7 +11,7 @@ use models::onnx;
 use models::random::Stream;
 use models::trace::record;
 use models::weights::{self, MEMORY_KEY, NamedTensors, host_tensor, named_tensors};
-use terminal::{Outcome, counted, require_output_file};
+use terminal::{Outcome, counted, require_new_file};
 use tracing::{info, warn};
 use training::run::{self, TrainedRun};
 
@@ -79,15 +79,15 @@ pub(crate) fn run(arguments: &ExportArguments, out: &mut dyn Write) -> anyhow::R
     Ok(Outcome::Done)
 }
 
-/// Refuses places of the run's own files, a place for both files, and those where none can be.
+/// Refuses files that exist, a place for both files, and places where none can be.
 fn require_free_places(arguments: &ExportArguments) -> anyhow::Result<()> {
     let files: Vec<PathBuf> = run::FILES.iter().map(|file| arguments.run.join(file)).collect();
     let mut taken: Vec<(&str, &Path)> =
         files.iter().map(|file| ("a file of the run,", file.as_path())).collect();
-    require_output_file("--out", &arguments.out, &taken)?;
+    require_new_file("--out", &arguments.out, &taken)?;
     if let Some(example) = &arguments.with_example {
         taken.push(("the same file as --out", &arguments.out));
-        require_output_file("--with-example", example, &taken)?;
+        require_new_file("--with-example", example, &taken)?;
     }
     Ok(())
 }

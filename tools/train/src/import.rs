@@ -6,9 +6,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use models::backbone::BackboneName;
-use models::network::Network;
-use models::weights::{expected_tensors, serialize};
-use terminal::{Outcome, counted, require_output_file};
+use models::memory::UpdateNetwork;
+use models::network::{Network, NetworkConfig};
+use models::weights::{MEMORY_KEY, expected_tensors, serialize};
+use terminal::{Outcome, counted, require_new_file};
 use torch_weights::matching::{Allowed, MatchReport, Scope, match_tensors};
 use torch_weights::{WeightsFile, shown};
 use tracing::warn;
@@ -19,6 +20,10 @@ use crate::cli::ImportArguments;
 /// Key of the metadata that names the imported file and its hash.
 pub const SOURCE_KEY: &str = "pinmem.source";
 
+/// How the names of the update network's tensors begin: of its convolution, and of its batch norm.
+const UPDATE_CONV: &str = "memory.writenet.writefeat.0.";
+const UPDATE_NORM: &str = "memory.writenet.writefeat.1.";
+
 /// Names of each kind that are shown unless all are asked for.
 const SHOWN: usize = 6;
 const ALL: usize = usize::MAX;
@@ -27,7 +32,7 @@ pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::R
     let recipe = arguments.recipe.iter().map(|recipe| ("the recipe", recipe.as_path()));
     let weights = [("the file to import,", arguments.weights.as_path())];
     let inputs: Vec<(&str, &Path)> = weights.into_iter().chain(recipe).collect();
-    require_output_file("--out", &arguments.out, &inputs)?;
+    require_new_file("--out", &arguments.out, &inputs)?;
     let network = Network::new(arguments.network.choose(arguments.recipe.as_deref())?.config);
     let config = &network.config;
     let memory = config.memory.then(|| [config.classes, config.feature_channels()]);
@@ -53,9 +58,8 @@ pub(crate) fn run(arguments: &ImportArguments, out: &mut dyn Write) -> anyhow::R
     for (kind, prefix) in report.unused(&allowed) {
         warn!("--allow-{kind} {prefix}: allows nothing, as no {kind} tensor's name begins so");
     }
-    let surprises = report.surprises(&allowed);
-    if surprises > 0 || tensors.is_empty() {
-        let complaint = complaint(&report, surprises, (scope, config.backbone));
+    if report.surprises(&allowed) > 0 || tensors.is_empty() {
+        let complaint = complaint(&report, &allowed, (scope, config));
         writeln!(out, "{path}: not written: {complaint}")?;
         return Ok(Outcome::CheckFailed);
     }
@@ -138,17 +142,24 @@ fn write_names(
 /// Why nothing was written, and what may help.
 fn complaint(
     report: &MatchReport,
-    surprises: usize,
-    (scope, backbone): (Scope, BackboneName),
+    allowed: &Allowed,
+    (scope, config): (Scope, &NetworkConfig),
 ) -> String {
-    let of_backbone = hint_at_backbone(report, backbone);
+    let surprises = report.surprises(allowed);
+    let of_backbone = hint_at_backbone(report, config.backbone);
     if surprises == 0 {
         let hint = of_backbone.unwrap_or_else(|| "is the network that of the file?".to_owned());
         return format!("no tensor of the file fits; hint: {hint}");
     }
-    let whole_backbone = scope == Scope::Whole && !report.missing.is_empty() && {
+    let is_allowed = |name: &str| allowed.missing.iter().any(|prefix| name.starts_with(prefix));
+    let missing: Vec<&str> =
+        report.missing.iter().map(|at| at.name.as_str()).filter(|name| !is_allowed(name)).collect();
+    let memory_alone = missing == [MEMORY_KEY];
+    // Whoever has some of the heads wants them.
+    let whole_backbone = scope == Scope::Whole && !missing.is_empty() && !memory_alone && {
         let head = |name: &str| !name.starts_with("layer");
-        report.missing.iter().all(|at| head(&at.name)) && report.unexpected.is_empty()
+        let no_head = report.matched.iter().all(|at| !head(&at.name));
+        no_head && missing.iter().all(|name| head(name)) && report.unexpected.is_empty()
     };
     let mut found = counted(surprises as u64, "surprises");
     let mut hints = Vec::new();
@@ -174,10 +185,19 @@ fn complaint(
                 .to_owned(),
         );
     }
+    if memory_alone {
+        hints.push(
+            "the memory alone is missing: with --allow-missing memory.m_items, a run fills it from \
+             its data"
+                .to_owned(),
+        );
+    }
     hints.extend(of_backbone);
+    hints.extend(hint_at_update_network(report, config));
+    let have_hints = report.impossible() + report.unfilled.len() + usize::from(memory_alone);
     if whole_backbone {
         hints.push("for a backbone without heads, --backbone-only".to_owned());
-    } else if surprises > report.impossible() + report.unfilled.len() {
+    } else if surprises > have_hints {
         hints.push(
             "what is meant to be so can be allowed: --allow-missing, --allow-unexpected, \
              --allow-mismatched"
@@ -185,6 +205,26 @@ fn complaint(
         );
     }
     format!("{found}; hint: {}", hints.join("; "))
+}
+
+/// That the update network of the file's memory is another one, where its names say so.
+fn hint_at_update_network(report: &MatchReport, config: &NetworkConfig) -> Option<String> {
+    let matched = || report.matched.iter().map(|at| at.name.clone());
+    let others = || report.unexpected.iter().map(|at| report.naming.translate(&at.name));
+    let has = |prefix: &str| matched().chain(others()).any(|name| name.starts_with(prefix));
+    let (theirs, name) = if has(UPDATE_NORM) {
+        (UpdateNetwork::ConvNormRelu, "conv-norm-relu")
+    } else if has(UPDATE_CONV) {
+        (UpdateNetwork::Conv, "conv")
+    } else {
+        return None;
+    };
+    (config.memory && theirs != config.update_network).then(|| {
+        format!(
+            "the file has another update network: the recipe is to have method.update_network = \
+             \"{name}\""
+        )
+    })
 }
 
 /// That the file's backbone is another one, where its names or shapes say so.

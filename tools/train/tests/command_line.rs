@@ -1,8 +1,8 @@
 //! The program as a user calls it: the whole demo at toy length, then its run evaluated again.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use clap::Parser;
 use eval::cli::Cli;
@@ -61,12 +61,15 @@ fn the_demo_ends_with_table_and_report_and_its_runs_can_be_resumed_and_evaluated
     let run = run.to_str().expect("UTF-8");
     let output = train(&["resume", run, "--device", "cpu"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output.stderr).contains("all 2 steps are done"), "{}", text(&output.stderr));
+    let remarks = text(&output.stderr);
+    assert!(remarks.contains("all 2 steps are done, nothing is left to train"), "{remarks}");
+    assert!(!remarks.contains("training: "), "{remarks}");
 
     check_preview(&root);
     check_export(&root);
     check_interrupt(&root);
     check_beginning_anew(&root);
+    check_lost_remarks(&root);
 
     let shards = root.join("shards/cityscapes");
     let scores = root.join("again");
@@ -146,6 +149,12 @@ fn check_export(root: &Path) {
     let before = fs::read(&checkpoint).expect("a checkpoint");
     let over = export(&["--format", "safetensors", "--out", &checkpoint]);
     assert_fails_with(&over, &["--out is a file of the run", "hint: it would be overwritten"]);
+    let of_another = path("baseline/checkpoint.safetensors");
+    let over = export(&["--format", "safetensors", "--out", &of_another]);
+    assert_fails_with(&over, &["--out already exists, expected a new file", "hint: remove it"]);
+    let over = [&path("m.onnx"), "--with-example", &of_another];
+    let over = export(&[&onnx[..], &over].concat());
+    assert_fails_with(&over, &["--with-example already exists", "choose another --with-example"]);
     assert!(before == fs::read(&checkpoint).expect("a checkpoint"));
     let onto = [&path("m.onnx"), "--with-example", &path("shards/../m.onnx")];
     let onto = export(&[&onnx[..], &onto].concat());
@@ -273,16 +282,55 @@ fn check_unfinished_export(root: &Path, run: &str) {
 
 /// A run without a checkpoint begins anew, and says so.
 fn check_beginning_anew(root: &Path) {
-    let (run, anew) = (root.join("baseline"), root.join("anew"));
-    fs::create_dir(&anew).expect("a folder");
-    for file in ["recipe.toml", "run.json"] {
-        fs::copy(run.join(file), anew.join(file)).expect("a copy");
-    }
+    let anew = begun(root, "anew");
     let output = train(&["resume", anew.to_str().expect("UTF-8"), "--device", "cpu"]);
     let remarks = text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{remarks}");
     assert!(remarks.contains("found no checkpoint.safetensors"), "{remarks}");
     assert!(remarks.contains("begins anew at step 0"), "{remarks}");
+}
+
+/// A run as the baseline, without a step.
+fn begun(root: &Path, name: &str) -> PathBuf {
+    let (run, begun) = (root.join("baseline"), root.join(name));
+    fs::create_dir(&begun).expect("a folder");
+    for file in ["recipe.toml", "run.json"] {
+        fs::copy(run.join(file), begun.join(file)).expect("a copy");
+    }
+    begun
+}
+
+/// Standard errors that take nothing: a pipe whose reader left, and a full disk.
+fn unwritable() -> Vec<Stdio> {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let full = cfg!(target_os = "linux").then(|| {
+        Stdio::from(File::options().write(true).open("/dev/full").expect("a full device"))
+    });
+    [writer.into()].into_iter().chain(full).collect()
+}
+
+/// A run whose remarks nobody can read trains to the same end, and is exported.
+fn check_lost_remarks(root: &Path) {
+    let status = |words: &[&str], lost: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        command.args(words).args(["--device", "cpu"]).stdout(Stdio::null()).stderr(lost);
+        command.status().expect("train runs").code()
+    };
+    let checkpoint = |run: &Path| fs::read(run.join("checkpoint.safetensors")).expect("a file");
+    for (number, [lost, also_lost]) in
+        unwritable().into_iter().zip(unwritable()).map(<[Stdio; 2]>::from).enumerate()
+    {
+        let run = begun(root, &format!("unheard {number}"));
+        let folder = run.to_str().expect("UTF-8");
+        assert_eq!(status(&["resume", folder], lost), Some(0));
+        assert!(checkpoint(&run) == checkpoint(&root.join("baseline")));
+        let out = root.join(format!("unheard {number}.onnx"));
+        let out = out.to_str().expect("UTF-8");
+        let export = ["export", folder, "--format", "onnx", "--size", "64x64", "--out", out];
+        assert_eq!(status(&export, also_lost), Some(0));
+        assert!(Path::new(out).is_file());
+    }
 }
 
 #[cfg(not(unix))]
@@ -311,7 +359,7 @@ fn what_users_get_wrong_ends_with_code_2_and_a_hint() {
     fs::write(recipe, demo).expect("a recipe");
     assert_fails_with(&run(recipe), &["shards/gtav", "hint"]);
     assert!(!Path::new(out).exists(), "a failed run leaves no folder");
-    assert_fails_with(&train(&["resume", out]), &["not a run folder"]);
+    assert_fails_with(&train(&["resume", out]), &["run: not a run folder: nothing of that name"]);
     assert_fails_with(&train(&["demo", "--device", "quantum"]), &["auto, cpu, gpu or gpu:N"]);
 }
 

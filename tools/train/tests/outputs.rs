@@ -34,10 +34,15 @@ impl Files {
     }
 
     fn import(&self, out: &Path, stdout: impl Into<Stdio>) -> Output {
+        self.command(out, stdout).output().expect("train runs")
+    }
+
+    fn command(&self, out: &Path, stdout: impl Into<Stdio>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
         command.arg("import").arg(&self.weights).arg("--recipe").arg(&self.recipe);
         command.arg("--out").arg(out).args(REST).stdout(stdout);
-        command.current_dir(self.folder.path()).output().expect("train runs")
+        command.current_dir(self.folder.path());
+        command
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -50,6 +55,16 @@ impl Files {
             assert!(fs::read(copy).expect("a file") == fs::read(original).expect("a file"));
         }
     }
+}
+
+/// Standard errors that take nothing: a pipe whose reader left, and a full disk.
+fn unwritable() -> Vec<Stdio> {
+    let (reader, writer) = pipe().expect("a pipe");
+    drop(reader);
+    let full = cfg!(target_os = "linux").then(|| {
+        Stdio::from(File::options().write(true).open("/dev/full").expect("a full device"))
+    });
+    [writer.into()].into_iter().chain(full).collect()
 }
 
 fn stderr(output: &Output) -> String {
@@ -118,4 +133,37 @@ fn a_full_standard_output_is_an_error_that_names_it_once_the_file_is_written() {
     assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(message.contains("standard output: cannot be written: No space left"), "{message}");
     models::weights::read(&out).expect("a weights file");
+}
+
+#[test]
+fn remarks_that_cannot_be_written_change_neither_file_nor_exit_code() {
+    let files = Files::new();
+    let heard = files.path("heard.safetensors");
+    assert_eq!(files.import(&heard, Stdio::piped()).status.code(), Some(0));
+    for (number, lost) in unwritable().into_iter().enumerate() {
+        let out = files.path(&format!("{number}.safetensors"));
+        let mut command = files.command(&out, Stdio::piped());
+        // Of this there is a remark.
+        let output = command.args(["--allow-missing", "lyer"]).stderr(lost).output();
+        assert_eq!(output.expect("train runs").status.code(), Some(0));
+        assert!(fs::read(&out).expect("a file") == fs::read(&heard).expect("a file"));
+    }
+    for lost in unwritable() {
+        let refused = files.command(&heard, Stdio::piped()).stderr(lost).output();
+        assert_eq!(refused.expect("train runs").status.code(), Some(2));
+    }
+}
+
+#[test]
+fn a_file_that_exists_is_refused_before_any_work_and_stays_as_it_is() {
+    let files = Files::new();
+    let out = files.path("checkpoint.safetensors");
+    fs::write(&out, "of another run").expect("a file");
+    let output = files.import(&out, Stdio::piped());
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    let expected = "checkpoint.safetensors: --out already exists, expected a new file; hint: ";
+    assert!(message.contains(expected), "{message}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(fs::read(&out).expect("a file"), b"of another run");
 }

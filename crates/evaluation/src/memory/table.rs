@@ -24,7 +24,12 @@ pub fn table(report: &MemoryReport) -> String {
 fn heading(report: &MemoryReport) -> String {
     let (slots, channels) = (report.classes.len(), report.channels);
     let at = report.history.as_ref().map_or(String::new(), |h| format!(" after step {}", h.step));
-    format!("memory of {}{at}: {slots} slots of {channels} channels", report.source)
+    let counted = |count: usize, unit: &str| match count {
+        1 => format!("1 {unit}"),
+        _ => format!("{count} {unit}s"),
+    };
+    let (slots, channels) = (counted(slots, "slot"), counted(channels, "channel"));
+    format!("memory of {}{at}: {slots} of {channels}", report.source)
 }
 
 fn slots(report: &MemoryReport) -> Vec<String> {
@@ -109,5 +114,11 @@ mod tests {
             "  1      -      -",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn one_slot_is_singular() {
+        let report = MemoryReport::new("a".to_owned(), vec!["road".to_owned()], &[1.0], None);
+        assert!(table(&report).starts_with("memory of a: 1 slot of 1 channel\n"));
     }
 }

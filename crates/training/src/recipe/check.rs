@@ -126,6 +126,10 @@ fn wrong_batch(recipe: &Recipe) -> Finding {
         return finding("data.streams_per_domain", data.streams_per_domain.to_string(), "1 or 2");
     }
     let episodic = recipe.method.algorithm == Algorithm::Episodic;
+    if data.sources.is_empty() {
+        let expected = if episodic { "at least 2 domains" } else { "at least one domain" };
+        return finding("data.sources", "an empty list".to_owned(), expected);
+    }
     if episodic && data.streams() < 2 {
         return finding(
             "data.sources",

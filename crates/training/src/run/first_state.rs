@@ -4,9 +4,9 @@ use std::path::Path;
 
 use burn::tensor::{DType, Device};
 use models::network::Network;
-use models::weights::WeightsError;
 
 use super::{RunError, RunFacts};
+use crate::checkpoint::CheckpointError;
 use crate::initial_weights::InitialWeights;
 use crate::recipe::Recipe;
 use crate::state::State;
@@ -15,11 +15,15 @@ use crate::state::State;
 pub(super) fn weights(
     recipe: &Recipe,
     network: &Network,
-) -> Result<Option<InitialWeights>, WeightsError> {
+) -> Result<Option<InitialWeights>, RunError> {
     let Some(path) = &recipe.model.weights else { return Ok(None) };
     let config = &network.config;
     let memory = config.memory.then(|| [config.classes, config.feature_channels()]);
-    InitialWeights::read(path, &network.layout, memory).map(Some)
+    // An error of the weights, whoever tells it.
+    InitialWeights::read(path, &network.layout, memory).map(Some).map_err(|error| match error {
+        CheckpointError::Weights(error) => RunError::Weights(error),
+        error => RunError::Checkpoint(error),
+    })
 }
 
 /// Random parameters, with the recipe's weights in their places.

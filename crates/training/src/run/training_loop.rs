@@ -100,10 +100,10 @@ impl Training<'_> {
     /// Trains up to step `end`, whose state is saved.
     fn steps(&mut self, mut state: State, end: u64) -> Result<State, RunError> {
         let (recipe, machine) = (self.recipe, self.machine);
-        self.observer.phase("training", state.step, recipe.steps);
         if state.step >= end {
             return Ok(state);
         }
+        self.observer.phase("training", state.step, recipe.steps);
         let options = loader_options(recipe, [state.step, end], machine.store);
         let (options, colours) = device_colours(recipe, options, machine.device);
         let classes = self.network.config.classes;

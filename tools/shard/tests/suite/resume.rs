@@ -311,3 +311,23 @@ fn a_disk_that_fills_up_on_the_way_keeps_the_finished_shards() {
     assert_eq!(program.run("cut").status.code(), Some(0));
     assert!(program.city.packed_bytes("cut") == program.city.packed_bytes("whole"));
 }
+
+#[test]
+fn a_log_that_cannot_be_written_changes_neither_shards_nor_exit_code() {
+    let program = Program::new(4);
+    assert_eq!(program.run("whole").status.code(), Some(0));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let full = cfg!(target_os = "linux")
+        .then(|| fs::File::options().write(true).open("/dev/full").unwrap().into());
+    for (number, lost) in [Stdio::from(writer)].into_iter().chain(full).enumerate() {
+        let out = format!("unheard{number}");
+        let unheard = program.command(&out).stderr(lost).output().unwrap();
+        assert_eq!(unheard.status.code(), Some(0));
+        assert!(program.city.packed_bytes(&out) == program.city.packed_bytes("whole"));
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let refused = program.command("whole").stderr(writer).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "a dataset is there already");
+}
