@@ -1,6 +1,7 @@
 //! Cross-crate tests, one binary.
 #![cfg(test)]
 
+mod changed_recipe;
 mod empty_batches;
 mod episode;
 mod evaluation_errors;
