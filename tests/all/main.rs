@@ -28,6 +28,7 @@ mod method_effects;
 mod method_keys;
 mod norms;
 mod paper_reading;
+mod recipe_overrides;
 mod recipes;
 mod runs;
 mod streaming;
