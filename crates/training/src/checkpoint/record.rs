@@ -50,7 +50,7 @@ pub(super) fn verified(
     let record = metadata.get(RECORD_KEY).and_then(|text| serde_json::from_str(text).ok());
     let no_record = || CheckpointError::NoRecord { path: path.to_owned() };
     let Record { step, recipe, blake3: expected } = record.ok_or_else(no_record)?;
-    let recipe = recipe.map(blake3::Hash::from_hex).transpose().map_err(|_| no_record())?;
+    let recipe = recipe.map(blake3::Hash::from_hex).transpose().map_err(|_no_hex| no_record())?;
     let stamp = Stamp { step, recipe };
     let found = digest(named, stamp);
     if found != expected {
