@@ -1,6 +1,7 @@
 //! Cross-crate tests, one binary.
 #![cfg(test)]
 
+mod changed_recipe;
 mod empty_batches;
 mod episode;
 mod evaluation_errors;
@@ -27,6 +28,7 @@ mod method_effects;
 mod method_keys;
 mod norms;
 mod paper_reading;
+mod recipe_overrides;
 mod recipes;
 mod runs;
 mod streaming;

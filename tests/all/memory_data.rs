@@ -85,10 +85,10 @@ fn a_checkpoint_comes_back_bit_for_bit_with_memory_and_history() {
     train(&recipe, &out);
     let network = Network::new(recipe.network(19));
     let path = out.join("checkpoint.safetensors");
-    let state = checkpoint::load(&path, &network, &Device::flex()).unwrap();
+    let (state, recipe) = checkpoint::load(&path, &network, &Device::flex()).unwrap();
     assert!(state.memory.is_some() && state.memory_history.is_some());
     let again = toy.path("again.safetensors");
-    checkpoint::save(&again, &network, &state).unwrap();
+    checkpoint::save(&again, &network, &state, recipe).unwrap();
     assert!(fs::read(path).unwrap() == fs::read(again).unwrap());
 }
 

@@ -1,5 +1,6 @@
 //! Training state on disk: one safetensors file with a digest, replaced as a whole.
 
+mod places;
 mod record;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::exact_count;
 use crate::memory_history::MemoryHistory;
 use crate::state::State;
 use record::RECORD_KEY;
+pub use record::Stamp;
 
 /// Name of the checkpoint in a run folder.
 pub const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
@@ -59,6 +61,18 @@ pub enum CheckpointError {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// A tensor has no place in the network and the state of the recipe.
+    #[error("{}: found tensor {name} of shape {found:?}, expected none of that name, as the \
+             recipe's run has no place for it; hint: put `[model]` and `method.update_network` of \
+             the run's recipe.toml back as they were, or start a new run", path.display())]
+    NoPlace {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+    },
     /// A stored mask is not one.
     #[error("{}: tensor {name}: {source}", path.display())]
     SensitivePairs {
@@ -79,11 +93,17 @@ pub enum CheckpointError {
     },
 }
 
-/// Writes `state` aside, syncs it and renames it to `path`.
+/// Writes `state` aside, syncs it and renames it to `path`; `recipe` is the digest of the recipe
+/// that trained it ([`Recipe::training_digest`](crate::recipe::Recipe::training_digest)).
 ///
 /// # Errors
 /// If the file cannot be written; an older checkpoint stays as it was.
-pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), CheckpointError> {
+pub fn save(
+    path: &Path,
+    network: &Network,
+    state: &State,
+    recipe: Option<blake3::Hash>,
+) -> Result<(), CheckpointError> {
     let layout = &network.layout;
     let mut named = weights::named_tensors(layout, &state.parameters, &state.statistics);
     for (spec, buffer) in layout.parameters.iter().zip(&state.momentum) {
@@ -101,27 +121,27 @@ pub fn save(path: &Path, network: &Network, state: &State) -> Result<(), Checkpo
     }
     let values = exact_count::parts(state.empty_batches).to_vec();
     named.insert(EMPTY_BATCHES_KEY.to_owned(), HostTensor { shape: vec![2], values });
-    whole_file::write(path, &encode(&named, state.step)?)
+    whole_file::write(path, &encode(&named, Stamp { step: state.step, recipe })?)
         .map_err(|source| CheckpointError::Write { path: path.to_owned(), source })
 }
 
-/// The bytes of a checkpoint after `step` steps, with the digest of its tensors.
+/// The bytes of a checkpoint, with the digest of its tensors.
 ///
 /// # Errors
 /// If the tensors cannot be serialised.
-pub fn encode(named: &NamedTensors, step: u64) -> Result<Vec<u8>, WeightsError> {
-    weights::serialize(named, &record::metadata(named, step))
+pub fn encode(named: &NamedTensors, stamp: Stamp) -> Result<Vec<u8>, WeightsError> {
+    weights::serialize(named, &record::metadata(named, stamp))
 }
 
-/// The tensors of a checkpoint, which are those that were saved, and the steps that were taken.
+/// The tensors of a checkpoint, which are those that were saved, and what it says of itself.
 ///
 /// # Errors
 /// If the file is missing or damaged, or a value is not finite.
-pub fn read(path: &Path) -> Result<(NamedTensors, u64), CheckpointError> {
+pub fn read(path: &Path) -> Result<(NamedTensors, Stamp), CheckpointError> {
     let (named, metadata) = weights::read(path)?;
-    let step = record::verified_step(&named, &metadata, path)?;
+    let stamp = record::verified(&named, &metadata, path)?;
     weights::require_finite(&named, path)?;
-    Ok((named, step))
+    Ok((named, stamp))
 }
 
 /// Refuses tensors of a safetensors file that were those of a checkpoint and are not any more;
@@ -137,17 +157,21 @@ pub fn verify(
     path: &Path,
 ) -> Result<bool, CheckpointError> {
     match metadata.contains_key(RECORD_KEY) {
-        true => record::verified_step(named, metadata, path).map(|_| true),
+        true => record::verified(named, metadata, path).map(|_| true),
         false => Ok(false),
     }
 }
 
-/// Reads what [`save`] wrote, bit for bit.
+/// Reads what [`save`] wrote, bit for bit: the state and the digest of its recipe.
 ///
 /// # Errors
 /// If the file is missing, damaged, not finite, or of another model.
-pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, CheckpointError> {
-    let (named, step) = read(path)?;
+pub fn load(
+    path: &Path,
+    network: &Network,
+    device: &Device,
+) -> Result<(State, Option<blake3::Hash>), CheckpointError> {
+    let (named, Stamp { step, recipe }) = read(path)?;
     let layout = &network.layout;
     let (parameters, statistics) = weights::upload(layout, &named, path, device)?;
     let momentum = layout
@@ -169,7 +193,7 @@ pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, Ch
         }
     };
     let sensitive_pairs = sensitive_pairs(&named, path, network, step)?;
-    Ok(State {
+    let state = State {
         step,
         parameters,
         momentum,
@@ -178,7 +202,9 @@ pub fn load(path: &Path, network: &Network, device: &Device) -> Result<State, Ch
         memory_history,
         sensitive_pairs,
         empty_batches: empty_batches(&named, path)?,
-    })
+    };
+    places::require(&named, network, &state, path)?;
+    Ok((state, recipe))
 }
 
 fn empty_batches(named: &NamedTensors, path: &Path) -> Result<u64, CheckpointError> {
@@ -224,10 +250,13 @@ fn upload(values: &[f32], device: &Device) -> Tensor<1> {
 mod tests {
     use std::fs;
 
+    use models::memory::UpdateNetwork;
     use models::network::NetworkConfig;
     use tempfile::TempDir;
 
     use super::*;
+
+    const STAMP: Stamp = Stamp { step: 3, recipe: None };
 
     fn network() -> Network {
         let config = NetworkConfig::deeplab_v3_plus_resnet50(2, true);
@@ -247,8 +276,8 @@ mod tests {
         let path = folder.path().join(CHECKPOINT_FILE);
         let network = network();
         let device = Device::flex();
-        save(&path, &network, &state(&network)).unwrap();
-        assert_eq!(load(&path, &network, &device).unwrap().step, 5);
+        save(&path, &network, &state(&network), None).unwrap();
+        assert_eq!(load(&path, &network, &device).unwrap().0.step, 5);
         let whole = fs::read(&path).unwrap();
         let header = 8 + u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize;
         let step = whole.windows(9).position(|part| part == b"step\\\":5,").unwrap() + 7;
@@ -275,9 +304,9 @@ mod tests {
         let (saved, renamed) = (names(["a", "bc"]), names(["ab", "c"]));
         let mut reshaped = saved.clone();
         reshaped.values_mut().for_each(|tensor| tensor.shape = vec![1, 1]);
-        fs::write(&path, encode(&saved, 3).unwrap()).unwrap();
-        assert_eq!(read(&path).unwrap(), (saved.clone(), 3));
-        let metadata = record::metadata(&saved, 3);
+        fs::write(&path, encode(&saved, STAMP).unwrap()).unwrap();
+        assert_eq!(read(&path).unwrap(), (saved.clone(), STAMP));
+        let metadata = record::metadata(&saved, STAMP);
         for changed in [renamed, reshaped] {
             fs::write(&path, weights::serialize(&changed, &metadata).unwrap()).unwrap();
             let error = read(&path).unwrap_err();
@@ -311,12 +340,43 @@ mod tests {
         for (expected, change) in changes {
             let mut state = state(&network);
             change(&mut state);
-            save(&path, &network, &state).unwrap();
+            save(&path, &network, &state, None).unwrap();
             let error = load(&path, &network, &Device::flex()).unwrap_err();
             let CheckpointError::Weights(WeightsError::NotFinite { name, .. }) = &error else {
                 panic!("{expected}: {error}")
             };
             assert_eq!(name, expected);
         }
+    }
+
+    #[test]
+    fn a_tensor_that_the_recipes_network_has_no_place_for_is_refused_by_name() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join(CHECKPOINT_FILE);
+        let network = network();
+        save(&path, &network, &state(&network), None).unwrap();
+        let config = &network.config;
+        let without = NetworkConfig { memory: false, ..config.clone() };
+        let unupdated = NetworkConfig { update_network: UpdateNetwork::None, ..config.clone() };
+        let refusal = |config| {
+            let error = load(&path, &Network::new(config), &Device::flex()).unwrap_err();
+            let CheckpointError::NoPlace { name, .. } = &error else { panic!("{error}") };
+            (name.clone(), error.to_string())
+        };
+        let (name, text) = refusal(unupdated);
+        assert!(text.contains(&format!("found tensor {name} of shape [")), "{text}");
+        let others = Network::new(NetworkConfig { memory: false, ..config.clone() }).layout;
+        assert!(others.parameters.iter().all(|spec| spec.name != name), "{name} is the memory's");
+        // Without a memory its parameters have no place either, and any of them may be named.
+        let (name, _) = refusal(without);
+        assert!(others.parameters.iter().all(|spec| spec.name != name), "{name}");
+        let mut named = read(&path).unwrap().0;
+        named.insert(
+            format!("{SENSITIVE_PAIRS_PREFIX}0"),
+            HostTensor { shape: vec![1], values: vec![0.0] },
+        );
+        fs::write(&path, encode(&named, STAMP).unwrap()).unwrap();
+        let (name, _) = refusal(config.clone());
+        assert_eq!(name, format!("{SENSITIVE_PAIRS_PREFIX}0"));
     }
 }

@@ -8,6 +8,7 @@
 mod augmentation;
 mod check;
 mod data;
+mod digest;
 mod isw;
 mod method_check;
 mod overrides;
@@ -27,6 +28,7 @@ use crate::schedule::Schedule;
 
 pub use augmentation::{AugmentationRecipe, ColoursOn, FilterRecipe, ModeRecipe};
 pub use data::{DamageRecipe, DataRecipe, SamplingRecipe, SourceRecipe};
+pub use digest::FREE_KEYS;
 pub use isw::IswRecipe;
 use overrides::{
     PRESET_OVERRIDE, apply_override, expand_defaults, expand_extra, expand_isw, expand_preset,

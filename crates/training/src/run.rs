@@ -12,6 +12,7 @@ mod folder;
 mod loader_options;
 mod log;
 mod memory;
+mod saved_state;
 mod seen;
 mod training_loop;
 
@@ -26,7 +27,7 @@ use models::normalization::sensitivity::SensitivityError;
 use models::weights::WeightsError;
 use shard_store::{StoreError, StoreOptions};
 
-use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
+use crate::checkpoint::{CHECKPOINT_FILE, CheckpointError};
 use crate::loading::{LOADING_FILE, LoadingLine};
 use crate::memory_history::MEMORY_FILE;
 use crate::method::ReadWeights;
@@ -126,6 +127,32 @@ pub enum RunError {
         found: String,
         /// What it was.
         expected: String,
+    },
+    /// The checkpoint is of a step that the recipe does not come to.
+    #[error("{}: found a checkpoint of step {found}, expected at most the recipe's steps, which are \
+             {steps}; hint: put `steps` of the run's recipe.toml back, or the run's own checkpoint",
+            path.display())]
+    StepBeyond {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Its step.
+        found: u64,
+        /// Steps of the recipe.
+        steps: u64,
+    },
+    /// The recipe is not the one that the checkpoint was trained with.
+    #[error("{}: changed since the checkpoint was saved: found keys with BLAKE3 {found}, expected \
+             {expected}; hint: put it back, or start a new run; only {free} may change in a run",
+            path.display())]
+    RecipeChanged {
+        /// The resolved recipe.
+        path: PathBuf,
+        /// Digest of its keys that decide the training.
+        found: String,
+        /// What it was.
+        expected: String,
+        /// The keys that may change.
+        free: &'static str,
     },
     /// A file of the run cannot be read or written.
     #[error("{}: {source}", path.display())]
@@ -231,7 +258,8 @@ pub fn start(
 /// that the run began with.
 ///
 /// # Errors
-/// See [`RunError`]; sources that are not the ones the run began with are refused.
+/// See [`RunError`]; sources and keys of the recipe that are not the ones the run began with are
+/// refused.
 pub fn resume(
     out: &Path,
     machine: Machine<'_>,
@@ -285,7 +313,7 @@ pub fn load(dir: &Path, device: &Device) -> Result<TrainedRun, RunError> {
         return Err(RunError::NoCheckpoint { path: dir.to_owned() });
     }
     let network = Network::new(recipe.network(facts.classes.len()));
-    let state = checkpoint::load(&dir.join(CHECKPOINT_FILE), &network, device)?;
+    let state = saved_state::to_evaluate(dir, &recipe, &network, device)?;
     let gumbel = recipe.method.read == ReadWeights::Gumbel;
     let predictor = Predictor {
         network,

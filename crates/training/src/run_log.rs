@@ -18,6 +18,7 @@ pub trait LogLine: Serialize + DeserializeOwned {
 #[derive(Debug)]
 pub struct RunLog<L> {
     file: File,
+    unreadable: Vec<usize>,
     line: PhantomData<L>,
 }
 
@@ -28,19 +29,32 @@ impl<L: LogLine> RunLog<L> {
     /// # Errors
     /// If the log cannot be read or written.
     pub fn open(path: &Path, step: Option<u64>) -> io::Result<Self> {
+        let mut unreadable = Vec::new();
         if path.exists() {
-            let kept: String = fs::read_to_string(path)?
-                .lines()
-                .filter(|line| {
-                    // A line cut short by a crash is after the checkpoint and goes too.
-                    serde_json::from_str::<L>(line).is_ok_and(|line| Some(line.step()) <= step)
-                })
-                .map(|line| format!("{line}\n"))
-                .collect();
+            let text = fs::read_to_string(path)?;
+            let mut kept = String::new();
+            for (number, line) in (1..).zip(text.lines()) {
+                match serde_json::from_str::<L>(line) {
+                    Ok(parsed) if Some(parsed.step()) <= step => kept.extend([line, "\n"]),
+                    Ok(_) => {}
+                    Err(_) => unreadable.push(number),
+                }
+            }
+            // A line cut short by a crash is after the checkpoint and goes without a word.
+            if !text.ends_with('\n') {
+                let last = text.lines().count();
+                unreadable.retain(|&number| number < last);
+            }
             whole_file::write(path, kept.as_bytes())?;
         }
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file, line: PhantomData })
+        Ok(Self { file, unreadable, line: PhantomData })
+    }
+
+    /// Numbers of the lines, from 1, that were dropped because they are none of this log.
+    #[must_use]
+    pub fn unreadable(&self) -> &[usize] {
+        &self.unreadable
     }
 
     /// Appends a line.
@@ -51,5 +65,42 @@ impl<L: LogLine> RunLog<L> {
         let mut text = serde_json::to_string(line).map_err(io::Error::other)?;
         text.push('\n');
         self.file.write_all(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Line {
+        step: u64,
+    }
+
+    impl LogLine for Line {
+        fn step(&self) -> u64 {
+            self.step
+        }
+    }
+
+    #[test]
+    fn lines_that_are_none_are_dropped_and_told_but_for_one_cut_short_at_the_end() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("some.jsonl");
+        let line = |step: u64| format!("{{\"step\":{step}}}\n");
+        let [first, second, third] = [1, 2, 3].map(line);
+        for (text, unreadable) in [
+            (format!("{first}garbage\n{second}{third}{{\"st"), &[2][..]),
+            (format!("{first}\n{second}{{\"st\n"), &[2, 4]),
+            (format!("{first}{second}{third}"), &[]),
+        ] {
+            fs::write(&path, &text).unwrap();
+            let log = RunLog::<Line>::open(&path, Some(2)).unwrap();
+            assert_eq!(log.unreadable(), unreadable, "{text}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{first}{second}"), "{text}");
+        }
     }
 }

@@ -20,8 +20,8 @@ pub enum Decay {
         /// Steps after which the rate is 0.
         steps: u64,
     },
-    /// The same rate at every step.
-    Constant,
+    /// The same rate at every step. Not a unit, which would take any key and drop it.
+    Constant {},
 }
 
 impl Decay {
@@ -31,7 +31,7 @@ impl Decay {
         match self {
             Self::Exponential { gamma, steps } => (-gamma * step as f64 / steps as f64).exp(),
             Self::Poly { power, steps } => (1.0 - step as f64 / steps as f64).max(0.0).powf(power),
-            Self::Constant => 1.0,
+            Self::Constant {} => 1.0,
         }
     }
 }
@@ -102,7 +102,7 @@ mod tests {
     fn a_warm_up_of_n_steps_reaches_the_full_rate_at_step_n() {
         let schedule = Schedule {
             learning_rate: 1.0,
-            decay: Decay::Constant,
+            decay: Decay::Constant {},
             warmup_steps: 4,
             inner_ratio: 0.5,
             inner_warmup_steps: 2,

@@ -37,7 +37,8 @@ fn write(path: &Path, tensors: &NamedTensors) {
 
 /// The checkpoint of step 5.
 fn write_checkpoint(run: &Path, tensors: &NamedTensors) {
-    let bytes = checkpoint::encode(tensors, 5).expect("bytes");
+    let bytes =
+        checkpoint::encode(tensors, checkpoint::Stamp { step: 5, recipe: None }).expect("bytes");
     fs::write(run.join("checkpoint.safetensors"), bytes).expect("a file");
 }
 

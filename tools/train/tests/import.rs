@@ -372,7 +372,8 @@ fn a_damaged_checkpoint_of_a_run_is_refused() {
     let path = folder.path().join("checkpoint.safetensors");
     let bias = HostTensor { shape: vec![19], values: vec![0.5; 19] };
     let tensors = NamedTensors::from([("final2.0.bias".to_owned(), bias)]);
-    let mut bytes = checkpoint::encode(&tensors, 7).expect("bytes");
+    let mut bytes =
+        checkpoint::encode(&tensors, checkpoint::Stamp { step: 7, recipe: None }).expect("bytes");
     let run = |bytes: &[u8]| {
         fs::write(&path, bytes).expect("a file");
         Imported::new(path.to_str().expect("UTF-8"), &REST)

@@ -26,6 +26,7 @@ pub(super) type Finding = Option<(String, String, String)>;
 pub(super) fn check(recipe: &Recipe, path: &Path) -> Result<(), RecipeError> {
     let finding = wrong_integer(recipe)
         .or_else(|| wrong_float(recipe))
+        .or_else(|| wrong_name(recipe))
         .or_else(|| wrong_choice(recipe))
         .or_else(|| isw::wrong(recipe))
         .or_else(|| wrong_method(recipe))
@@ -69,7 +70,7 @@ fn wrong_float(recipe: &Recipe) -> Finding {
     let decay = match schedule.decay {
         Decay::Exponential { gamma, .. } => gamma,
         Decay::Poly { power, .. } => power,
-        Decay::Constant => 0.0,
+        Decay::Constant {} => 0.0,
     };
     [
         ("schedule.learning_rate", schedule.learning_rate, tiny..=LARGE),
@@ -100,6 +101,17 @@ fn wrong_float(recipe: &Recipe) -> Finding {
 fn number(bound: f64) -> String {
     let is_short = bound == 0.0 || (1e-4..=LARGE).contains(&bound.abs());
     if is_short { bound.to_string() } else { format!("{bound:e}") }
+}
+
+/// Names stand in lines of logs and reports.
+fn wrong_name(recipe: &Recipe) -> Finding {
+    let sources = recipe.data.sources.iter().map(|source| ("data.sources.name", &source.name));
+    let mut names = std::iter::once(("name", &recipe.name)).chain(sources);
+    let wrong = |name: &str| name.trim().is_empty() || name.contains(char::is_control);
+    names.find(|(_, name)| wrong(name)).map(|(key, name)| {
+        let expected = "a name of one line, with a character at least";
+        (key.to_owned(), format!("{name:?}"), expected.to_owned())
+    })
 }
 
 fn wrong_choice(recipe: &Recipe) -> Finding {
@@ -204,11 +216,15 @@ fn wrong_combination(recipe: &Recipe) -> Finding {
     if let Some(found) = wrong_batch(recipe) {
         return Some(found);
     }
+    if recipe.model.memory && recipe.model.memory_init_batches == 0 {
+        let expected = "1 to 1000000 with model.memory, whose first value comes from them";
+        return finding("model.memory_init_batches", "0".to_owned(), expected.to_owned());
+    }
     let decay_steps = match recipe.schedule.decay {
         // Beyond its steps, poly trains at rate 0.
         Decay::Poly { steps, .. } => Some((steps, recipe.steps)),
         Decay::Exponential { steps, .. } => Some((steps, 1)),
-        Decay::Constant => None,
+        Decay::Constant {} => None,
     };
     if let Some((found, least)) = decay_steps
         && found < least

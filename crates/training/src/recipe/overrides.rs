@@ -1,5 +1,7 @@
 //! Presets and overrides: what happens to a recipe's TOML before it is read.
 
+use std::collections::BTreeSet;
+
 use super::{IswRecipe, RecipeError, words};
 use crate::method::Method;
 
@@ -7,7 +9,9 @@ use crate::method::Method;
 pub(super) const PRESET_OVERRIDE: &str = "method.preset=";
 
 /// Paths of keys that a recipe may leave out and an override can add.
-const OPTIONAL_PATHS: [&str; 7] = [
+const OPTIONAL_PATHS: [&str; 9] = [
+    "schedule.first_inner_rate",
+    "model.blocks",
     "model.weights",
     "model.isw",
     "model.isw.statistics_after_steps",
@@ -106,9 +110,6 @@ fn merge(base: &mut toml::Table, over: toml::Table) {
     }
 }
 
-/// Other keys that a recipe may leave out and an override can add.
-const OPTIONAL_KEYS: [&str; 1] = ["schedule.first_inner_rate"];
-
 /// Sets an existing or optional key; the value is TOML, or text where it is not.
 pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), RecipeError> {
     let wrong = |reason: String| RecipeError::Override { text: text.to_owned(), reason };
@@ -119,25 +120,23 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
     let value = match format!("value = {value}").parse::<toml::Table>() {
         Ok(mut parsed) => parsed.remove("value").unwrap_or_else(|| value.to_owned().into()),
         // A bare word is text; what begins like another value is a mistyped one.
-        Err(error)
-            if value.starts_with(|c: char| !c.is_alphabetic())
-                && !OPTIONAL_PATHS.contains(&key) =>
-        {
+        Err(error) if value.starts_with(|c: char| !c.is_alphabetic()) && key != "model.weights" => {
             return Err(wrong(words::of_text(error.message())));
         }
         Err(_) => value.to_owned().into(),
     };
     // The rest of that table is filled in later.
     if key.starts_with("model.isw.")
-        && OPTIONAL_PATHS.contains(&key)
         && let Some(toml::Value::Table(model)) = table.get_mut("model")
     {
         model.entry("isw").or_insert_with(|| toml::Table::new().into());
     }
     let (parents, last) = key.rsplit_once('.').unwrap_or(("", key));
     let mut at = table;
+    let mut path = String::new();
     for part in parents.split('.').filter(|part| !part.is_empty()) {
-        let known = known_keys(at);
+        let known = known_keys(at, &path);
+        path = format!("{path}{part}.");
         at = match at.get_mut(part) {
             Some(toml::Value::Table(inner)) => inner,
             Some(toml::Value::Array(_)) => {
@@ -149,7 +148,7 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
             None => return Err(wrong(format!("the recipe has no table {part}; {known}"))),
         };
     }
-    let known = known_keys(at);
+    let known = known_keys(at, &path);
     match (at.get_mut(last), value) {
         // A table of these may list only what differs, here as in the file.
         (Some(toml::Value::Table(old)), toml::Value::Table(new)) if key.starts_with(EXTRA) => {
@@ -160,7 +159,7 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
             *old = value.as_str().unwrap_or(raw).to_owned().into();
         }
         (Some(old), value) => *old = value,
-        (None, value) if OPTIONAL_PATHS.contains(&key) || OPTIONAL_KEYS.contains(&key) => {
+        (None, value) if OPTIONAL_PATHS.contains(&key) => {
             drop(at.insert(last.to_owned(), value));
         }
         (None, _) => return Err(wrong(format!("the recipe has no key {last} there; {known}"))),
@@ -168,7 +167,10 @@ pub(super) fn apply_override(table: &mut toml::Table, text: &str) -> Result<(), 
     Ok(())
 }
 
-fn known_keys(table: &toml::Table) -> String {
-    let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-    format!("hint: known keys are {}", keys.join(", "))
+/// The keys of the table at `path`, which is empty or ends with a dot, and those that it may have.
+fn known_keys(table: &toml::Table, path: &str) -> String {
+    let optional = OPTIONAL_PATHS.iter().filter_map(|key| key.strip_prefix(path));
+    let optional = optional.filter(|key| !key.contains('.'));
+    let keys: BTreeSet<&str> = table.keys().map(String::as_str).chain(optional).collect();
+    format!("hint: known keys are {}", Vec::from_iter(keys).join(", "))
 }

@@ -14,7 +14,15 @@ impl<L: LogLine> Log<L> {
     /// Keeps the lines up to `step`; none of a run that begins.
     pub(super) fn open(path: PathBuf, step: Option<u64>) -> Result<Self, RunError> {
         match RunLog::open(&path, step) {
-            Ok(log) => Ok(Self { path, log }),
+            Ok(log) => {
+                if let lines @ [_, ..] = log.unreadable() {
+                    tracing::warn!(
+                        "{}: lines {lines:?} are damaged and were dropped: the log has gaps there",
+                        path.display()
+                    );
+                }
+                Ok(Self { path, log })
+            }
             Err(source) => Err(RunError::File { path, source }),
         }
     }

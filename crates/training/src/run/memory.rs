@@ -6,8 +6,9 @@ use std::path::Path;
 use evaluation::memory::{HistoryReport, MemoryLine, MemoryReport, cosine};
 use models::weights::{self, MEMORY_KEY};
 
+use super::saved_state::require_step;
 use super::{RECIPE_FILE, RunError, content, read_folder};
-use crate::checkpoint::{self, CHECKPOINT_FILE};
+use crate::checkpoint::{self, CHECKPOINT_FILE, Stamp};
 use crate::memory_history::{MEMORY_FILE, MemoryHistory};
 
 /// Reads the memory of the run in the folder `path`, or of the file of weights there.
@@ -55,7 +56,8 @@ fn of_run(dir: &Path) -> Result<MemoryReport, RunError> {
     if !path.is_file() {
         return Err(RunError::NoCheckpoint { path: dir.to_owned() });
     }
-    let (named, step) = checkpoint::read(&path)?;
+    let (named, Stamp { step, .. }) = checkpoint::read(&path)?;
+    require_step(dir, &recipe, step)?;
     let shape = [facts.classes.len(), recipe.network(facts.classes.len()).feature_channels()];
     let slots = weights::find(&named, &path, MEMORY_KEY, &shape)?;
     let history = MemoryHistory::find(&named, &path, shape)?;

@@ -11,9 +11,11 @@ use super::damage::Damage;
 use super::first_state::first_state;
 use super::loader_options::{device_colours, loader_options};
 use super::log::Log;
-use super::{Machine, Observer, RunError, RunFacts, covariance_statistics, first_memory};
+use super::{
+    Machine, Observer, RunError, RunFacts, covariance_statistics, first_memory, saved_state,
+};
 use crate::batches::Upload;
-use crate::checkpoint::{self, CHECKPOINT_FILE};
+use crate::checkpoint::{self, CHECKPOINT_FILE, CheckpointError};
 use crate::loading::{LOADING_FILE, LoadingLine};
 use crate::memory_history::{MEMORY_FILE, MemoryHistory};
 use crate::method::{Algorithm, EmptyBatch};
@@ -38,7 +40,7 @@ pub(super) fn train(
     let (mut state, needs_memory) = if is_new {
         first_state(recipe, &network, (facts, out), device)?
     } else {
-        let state = checkpoint::load(&checkpoint_path, &network, device)?;
+        let state = saved_state::to_resume(out, recipe, &network, device)?;
         let (out, steps) = (out.display(), recipe.steps);
         match state.step {
             step if step < steps => tracing::info!("{out}: goes on after step {step} of {steps}"),
@@ -61,7 +63,7 @@ pub(super) fn train(
             first_memory::initialize(recipe, &network, &mut state, store, observer, &mut loading)?;
         }
         state.memory_history = state.memory.as_ref().map(MemoryHistory::new);
-        checkpoint::save(&checkpoint_path, &network, &state)?;
+        checkpoint::save(&checkpoint_path, &network, &state, Some(recipe.training_digest()))?;
     }
     let mut training = Training {
         recipe,
@@ -158,7 +160,7 @@ impl Training<'_> {
                     }
                 }
                 if saves {
-                    checkpoint::save(&self.checkpoint_path, self.network, &state)?;
+                    self.save(&state)?;
                 }
                 self.observer.advance();
             }
@@ -181,8 +183,13 @@ impl Training<'_> {
             loading,
         )?;
         let state = State { sensitive_pairs: Some(pairs), ..state };
-        checkpoint::save(&self.checkpoint_path, self.network, &state)?;
+        self.save(&state)?;
         Ok(state)
+    }
+
+    fn save(&self, state: &State) -> Result<(), CheckpointError> {
+        let digest = self.recipe.training_digest();
+        checkpoint::save(&self.checkpoint_path, self.network, state, Some(digest))
     }
 }
 
