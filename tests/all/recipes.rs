@@ -346,10 +346,7 @@ fn contradictions_name_key_value_and_what_is_expected() {
         ("model.memory=2", "model.memory: invalid type"),
         ("model.memory_init_batches=0", "model.memory_init_batches is 0, expected 1 to 1000000"),
         ("model.auxiliary_dropout=0.995", "is 0.995, expected 0 to 0.99"),
-        (
-            "schedule.decay={ kind = \"constant\", gamma = 1 }",
-            "schedule.decay: unknown field `gamma`",
-        ),
+        ("schedule.decay={ kind = \"constant\", gamma = 1 }", "decay: unknown field `gamma`"),
         ("schedule.decay={ kind = \"poly\", power = 1, steps = 700, gamma = 1 }", "field `gamma`"),
         ("name=", "name is \"\", expected a name of one line"),
         (
