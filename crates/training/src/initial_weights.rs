@@ -201,7 +201,9 @@ mod tests {
         let path = folder.path().join("checkpoint.safetensors");
         let (bias, momentum) = ("final2.0.bias", "momentum.final2.0.bias");
         let tensors = [bias, momentum].map(|name| (name.to_owned(), tensor(&[2], 0.5)));
-        let mut bytes = checkpoint::encode(&tensors.into(), 7).unwrap();
+        let mut bytes =
+            checkpoint::encode(&tensors.into(), checkpoint::Stamp { step: 7, recipe: None })
+                .unwrap();
         let refused = |bytes: &[u8]| {
             fs::write(&path, bytes).unwrap();
             InitialWeights::read(&path, &network().layout, None).unwrap_err().to_string()
